@@ -1,0 +1,1 @@
+"""First run without credentials: own exports, a local forge, a folder for messages."""

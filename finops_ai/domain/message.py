@@ -1,0 +1,32 @@
+"""What is said outward: a message waits in the outbox until a receipt proves that it was taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """`key` is the receiver's deduplication key; (key, sink, body version) is unique in the outbox.
+
+    `kind` is episode_opened, episode_updated, episode_resolved, proposal or report; `body` is plain data that the
+    sink turns into its own format.
+    """
+
+    key: str
+    kind: str
+    sink: str
+    body: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """`certain` is False where the receiver takes no key, so that a repeat may have doubled the message."""
+
+    key: str
+    sent_at: datetime
+    remote_id: str
+    certain: bool = True

@@ -1,0 +1,1 @@
+"""Git hosts: where a proposal becomes a branch and a pull request."""

@@ -1,0 +1,1 @@
+"""Facts to pages: HTML, Markdown, tables and charts from one report value."""

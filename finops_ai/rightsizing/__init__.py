@@ -1,0 +1,1 @@
+"""Recommendations from usage and price, the guard that can only refuse or soften, and the edit of manifests."""

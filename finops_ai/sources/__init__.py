@@ -1,0 +1,1 @@
+"""Where charges and usage come from; a provider's name ends here."""
