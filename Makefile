@@ -1,37 +1,57 @@
-# Everything a fresh machine needs is python3, make and the package index.
-PYTHON ?= python3
+# A fresh machine needs python3 (3.11 to 3.13), make and the package index, nothing else.
+SHELL := /bin/bash
 VENV := .venv
+PYTHON_IN_VENV := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
-PYTEST := $(VENV)/bin/python -m pytest
 
-.PHONY: setup demo test lint bench lock clean
+# Programs fall back to the account's own home directory when HOME is unset, but not when it is empty.
+ifeq ($(strip $(HOME)),)
+unexport HOME
+endif
 
-setup: $(STAMP)
+# A virtual environment knows its absolute path, so a checkout that was moved needs a new one.
+ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
+.PHONY: $(STAMP)
+endif
 
-$(STAMP): requirements.lock pyproject.toml
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
-	@touch $(STAMP)
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint format docs bench lock clean
 
-demo: setup
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
+
+setup: $(STAMP) ## a virtual environment with a working .venv/bin/finops-ai
+
+$(STAMP): .ci/setup requirements.lock pyproject.toml
+	@.ci/setup $(VENV)
+
+demo: setup ## the whole loop on generated exports
 	$(VENV)/bin/finops-ai demo
 
-lint: setup
+test: lint ## linters, types, layers and every test
+	$(PYTHON_IN_VENV) -m pytest tests -n 2 --dist loadgroup
+
+lint: setup ## linters, types and layers
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
-	$(VENV)/bin/lint-imports
+	$(VENV)/bin/lint-imports --no-logo
 
-test: lint
-	$(PYTEST) tests -n 2 --dist loadgroup
+format: setup ## put the code into the house's shape
+	$(VENV)/bin/ruff check --fix .
+	$(VENV)/bin/ruff format .
 
-bench: setup
-	$(VENV)/bin/python -m tests.benchmarks
+docs: setup ## write the generated parts of docs/ again
+	$(PYTHON_IN_VENV) -m tests.house.generated --write
 
-# Needs uv on the machine; the lock carries versions and hashes, no addresses.
-lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev pyproject.toml -o requirements.lock
+bench: setup ## speed and memory as ratios to bare engines
+	$(PYTHON_IN_VENV) -m tests.benchmarks
 
-clean:
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+
+lock: ## pin every dependency again (needs uv)
+	$(LOCK) --group dev pyproject.toml -o requirements.lock
+	$(LOCK) --no-annotate --constraint requirements.lock pyproject.toml -o requirements-runtime.lock
+
+clean: ## remove the environment and local state
 	rm -rf $(VENV) .finops .finops-demo

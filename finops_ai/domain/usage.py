@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
-from finops_ai.domain.series import FloatArray
+if TYPE_CHECKING:
+    from finops_ai.domain.series import FloatArray
 
 
 @dataclass(frozen=True, slots=True, order=True)

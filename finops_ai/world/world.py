@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from finops_ai.world.clock import Clock as Clock
 from finops_ai.world.http import Http
 from finops_ai.world.secrets import Secrets
 
@@ -38,12 +39,6 @@ class ObjectStore(Protocol):
         Raises Unavailable when it cannot be had or changed since it was listed.
         """
         ...
-
-
-class Clock(Protocol):
-    def now(self) -> datetime: ...
-
-    def sleep(self, seconds: float) -> None: ...
 
 
 class Objects(Protocol):

@@ -1,0 +1,176 @@
+"""The parts of the program, each built from its section of the configuration."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finops_ai.allocation.rules import Pattern, Rules
+from finops_ai.allocation.splits import Pool
+from finops_ai.config import Config, Kinds
+from finops_ai.config.schema import Placed
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.errors import ConfigError
+from finops_ai.domain.focus import canonical_tag
+from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.sources.base import Keep
+from finops_ai.world.clock import SystemClock
+from finops_ai.world.http import Http
+from finops_ai.world.objects import Store
+from finops_ai.world.secrets import Secrets
+from finops_ai.world.world import World
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from finops_ai.policy.judge import Judge
+
+INSTALLED_POLICIES = Path(__file__).resolve().parents[2] / "config" / "policies"
+DEFAULT_POLICIES = Path("config/policies")
+
+
+def kinds() -> Kinds:
+    from finops_ai import kinds as known
+
+    return Kinds(sources=known.SOURCES, usage=known.USAGE, sinks=known.SINKS, forges=known.FORGES)
+
+
+def world_of(config: Config, environ: Mapping[str, str]) -> World:
+    secrets = Secrets(environ)
+    clock = SystemClock()
+    objects = Store(config.home / "cache", secrets, clock)
+    return World(clock=clock, http=Http(secrets, clock), objects=objects, secrets=secrets)
+
+
+@contextmanager
+def server(config: Config) -> Iterator[Engine]:
+    """The database that is configured, or an embedded one for as long as the block runs; schema as it is."""
+    from finops_ai.ledger import connect
+
+    with ExitStack() as stack:
+        if config.database_url is not None:
+            url = config.database_url.get_secret_value()
+        else:
+            from finops_ai.world.postgres import embedded
+
+            url = stack.enter_context(embedded(config.home))
+        engine = connect.open_engine(url)
+        stack.callback(engine.dispose)
+        yield engine
+
+
+@contextmanager
+def database(config: Config) -> Iterator[Engine]:
+    """The ledger at the newest schema; an empty or an embedded database is brought there at first use.
+
+    Raises ConfigError when a configured one is behind.
+    """
+    from finops_ai.ledger import connect
+
+    with server(config) as engine:
+        current, newest = connect.status(engine)
+        if current is None or (current != newest and config.database_url is None):
+            connect.upgrade(engine)
+        elif current != newest:
+            raise ConfigError(f"the database is at schema {current}, this program at {newest}: run finops-ai db upgrade")
+        yield engine
+
+
+def upgrade_database(config: Config) -> str:
+    """Bring the database to the newest schema; the version it is at then."""
+    from finops_ai.ledger import connect
+
+    with server(config) as engine:
+        connect.upgrade(engine)
+        return str(connect.status(engine)[0])
+
+
+def database_status(config: Config) -> dict[str, Any]:
+    from finops_ai.ledger import connect
+
+    with server(config) as engine:
+        current, newest = connect.status(engine)
+        return {"current": current, "newest": newest, "up_to_date": current == newest}
+
+
+def policies(folder: Path | None, packs: Sequence[str] = ()) -> Judge:
+    """The judge made of the packs in `folder`, or of those named. Raises ConfigError when there are none.
+
+    Without a folder: config/policies of the working directory, else the packs that came with the program.
+    """
+    from finops_ai.policy.bundles import load
+    from finops_ai.policy.judge import Judge
+
+    place = folder or DEFAULT_POLICIES
+    if not place.is_dir() and place == DEFAULT_POLICIES:
+        place = INSTALLED_POLICIES
+    if not place.is_dir():
+        raise ConfigError(f"no folder of policy packs at {place}: name one with --policies or recommend.policies")
+    files = {
+        str(path.relative_to(place).as_posix()): path.read_text(encoding="utf-8")
+        for path in sorted(place.rglob("*.rego"))
+    }
+    bundles = [one for one in load(files, {}) if not packs or one.name in packs]
+    missing = sorted(set(packs) - {one.name for one in bundles})
+    if missing or not bundles:
+        raise ConfigError(f"no policy pack {missing[0] if missing else ''} in {place}".replace("  ", " "))
+    return Judge(bundles)
+
+
+def rules_of(config: Config) -> Rules:
+    told = config.allocation
+    patterns = tuple(Pattern(dimension=one.key, glob=one.glob, values=_placed(one)) for one in told.patterns)
+    return Rules(
+        cost_center=told.cost_center,
+        ai_model=told.ai_model,
+        environment=told.environment,
+        accounts=told.accounts,
+        patterns=patterns,
+        defaults=_placed(told.defaults),
+    )
+
+
+def pools_of(config: Config) -> tuple[Pool, ...]:
+    return tuple(
+        Pool(name=one.pool, match=one.match, method=one.method, to=one.to, shares=one.shares)
+        for one in config.allocation.shared
+    )
+
+
+def keep_of(config: Config, rules: Rules) -> Keep:
+    """What the cube keeps of tags: what the rules look at, and what the configuration asks for."""
+    asked = {key if key == "*" else canonical_tag(key) for key in config.ledger.tags}
+    return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
+
+
+def reading_version(rules: Rules, keep: Keep) -> str:
+    """Changes whenever a delivery, unchanged itself, would be read differently."""
+    kept = "\n".join([*sorted(keep.tags), "", *sorted(keep.cost_categories)])
+    return f"{rules.version}-{hashlib.sha256(kept.encode()).hexdigest()[:8]}"
+
+
+def detect_settings(config: Config) -> DetectSettings:
+    told = config.detect
+    defaults = DetectSettings()
+    return DetectSettings(
+        false_per_series_year=told.false_per_series_year,
+        floor=float(told.floor.get("*", defaults.floor)),
+        floors={code: float(amount) for code, amount in told.floor.items() if code != "*"},
+    )
+
+
+def forecast_settings(config: Config) -> ForecastSettings:
+    defaults = ForecastSettings()
+    return ForecastSettings(prophet_series=defaults.prophet_series if config.forecast.prophet else 0)
+
+
+def settle_days(config: Config) -> dict[str, int]:
+    return {one.name: int(getattr(one, "settle_days", 1)) for one in config.sources}
+
+
+def _placed(values: Placed) -> dict[str, str]:
+    named = ("x_cost_center", "x_ai_model", "x_environment")
+    return {name: value for name in named if (value := getattr(values, name)) is not None}

@@ -1,0 +1,279 @@
+"""The program put together: every method is one call of a job or one read, with its parts handed in."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finops_ai.allocation.rules import Rules
+from finops_ai.allocation.splits import Pool, keys_needed, share
+from finops_ai.app import parts
+from finops_ai.config import Config
+from finops_ai.domain.episode import Feedback, FeedbackVerdict
+from finops_ai.domain.errors import ConfigError, UsageError
+from finops_ai.domain.focus import canonical_tag
+from finops_ai.domain.outcome import Outcome
+from finops_ai.domain.period import Days
+from finops_ai.jobs import answers
+from finops_ai.jobs.run import Progress, Turn, run, silent
+from finops_ai.sources.base import Keep
+from finops_ai.world.world import World
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from finops_ai.forges.base import Forge
+    from finops_ai.sinks.base import Sink
+
+JOBS = ("ingest", "forecast", "detect", "recommend", "deliver", "follow", "report")
+EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
+_TAG = "tag:"
+
+
+@contextmanager
+def open_app(config: Config, environ: Mapping[str, str], progress: Progress = silent) -> Iterator[App]:
+    """Put the program together; everything it started ends with the block."""
+    world = parts.world_of(config, environ)
+    with parts.database(config) as engine:
+        yield App(config=config, world=world, engine=engine, progress=progress)
+
+
+@dataclass(kw_only=True)
+class App:
+    config: Config
+    world: World
+    engine: Engine
+    progress: Progress
+
+    def now(self) -> datetime:
+        return self.world.clock.now()
+
+    @cached_property
+    def rules(self) -> Rules:
+        return parts.rules_of(self.config)
+
+    @cached_property
+    def keep(self) -> Keep:
+        return parts.keep_of(self.config, self.rules)
+
+    @cached_property
+    def pools(self) -> tuple[Pool, ...]:
+        return parts.pools_of(self.config)
+
+    @cached_property
+    def sinks(self) -> dict[str, Sink]:
+        known = parts.kinds().sinks
+        return {one.name: known[one.kind].make(one, self.world) for one in self.config.sinks}
+
+    @cached_property
+    def forges(self) -> dict[str, Forge]:
+        known = parts.kinds().forges
+        return {one.name: known[one.kind].make(one, self.world) for one in self.config.forges}
+
+    def schedule(self) -> dict[str, str]:
+        return {job: line for job, line in self.config.schedule.lines().items() if job in JOBS}
+
+    def run(self, job: str, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        """One job by its name."""
+        outcome: Outcome = getattr(self, job)(as_of, dry_run=dry_run)
+        return outcome
+
+    def run_all(self, as_of: datetime, *, dry_run: bool = False) -> Iterator[Outcome]:
+        for job in JOBS:
+            self.progress(f"{job} …")
+            yield self.run(job, as_of, dry_run=dry_run)
+
+    def ingest(self, as_of: datetime, *, names: Sequence[str] = (), dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.ingest import ingest
+
+        every = {one.name for one in (*self.config.sources, *self.config.usage)}
+        if not every:
+            raise ConfigError("no sources are configured: write a file with finops-ai init, or name one with --config")
+        if unknown := sorted(set(names) - every):
+            raise UsageError(f"no source named {unknown[0]!r}; configured: {', '.join(sorted(every))}")
+        wanted = set(names) or every
+        known = parts.kinds()
+        sources = [
+            known.sources[one.kind].make(one, self.world, self.keep)
+            for one in self.config.sources
+            if one.name in wanted
+        ]
+        usage = [known.usage[one.kind].make(one, self.world) for one in self.config.usage if one.name in wanted]
+        version = parts.reading_version(self.rules, self.keep)
+        return self._run("ingest", as_of, dry_run, lambda turn: ingest(turn, sources, usage, self.rules, version))
+
+    def forecast(self, as_of: datetime, *, where: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.forecast import forecast
+
+        def work(turn: Turn) -> Outcome:
+            return forecast(
+                turn,
+                cost_basis=self.config.forecast.cost_basis,
+                horizon_days=self.config.forecast.horizon_days,
+                settle_days=parts.settle_days(self.config),
+                settings=parts.forecast_settings(self.config),
+                where=where,
+            )
+
+        return self._run("forecast", as_of, dry_run, work)
+
+    def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.detect import Voice, detect
+
+        def work(turn: Turn) -> Outcome:
+            return detect(
+                turn,
+                cost_basis=self.config.forecast.cost_basis,
+                settle_days=parts.settle_days(self.config),
+                forecast_settings=parts.forecast_settings(self.config),
+                settings=parts.detect_settings(self.config),
+                voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
+            )
+
+        return self._run("detect", as_of, dry_run, work)
+
+    def recommend(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.follow import by_key
+        from finops_ai.jobs.recommend import recommend
+
+        told = self.config.recommend
+        forge = by_key(self.forges, told.forge)
+        if forge is None:
+            if self.forges:
+                raise ConfigError("several forges are configured: name the one for proposals in recommend.forge")
+            return Outcome(job="recommend", as_of=as_of, counts={})
+        with parts.policies(told.policies, told.packs) as judge:
+
+            def work(turn: Turn) -> Outcome:
+                return recommend(
+                    turn,
+                    forge=forge,
+                    manifests=told.manifests,
+                    judge=judge.manifest,
+                    prices=told.prices,
+                    settings=told.strategy,
+                    min_saving=told.min_saving.get(told.prices.currency, told.min_saving.get("*", Decimal(0))),
+                )
+
+            return self._run("recommend", as_of, dry_run, work)
+
+    def deliver(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.deliver import deliver, waiting
+
+        owner = f"{socket.gethostname()}:{os.getpid()}"
+        work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner)
+        return self._run("deliver", as_of, dry_run, work)
+
+    def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.follow import by_key, follow
+
+        forge = by_key(self.forges, self.config.recommend.forge)
+        return self._run("follow", as_of, dry_run, lambda turn: follow(turn, forge))
+
+    def report(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.app.files import write_report
+        from finops_ai.jobs.report import report
+
+        def work(turn: Turn) -> Outcome:
+            return report(
+                turn,
+                cost_basis=self.config.forecast.cost_basis,
+                settle_days=parts.settle_days(self.config),
+                rules_version=self.rules.version,
+                pools=self.pools,
+                forecast_settings=parts.forecast_settings(self.config),
+                write=lambda made: write_report(made, self.config.report_folder),
+            )
+
+        return self._run("report", as_of, dry_run, work)
+
+    def costs(
+        self,
+        *,
+        days: Days | None,
+        group_by: tuple[str, ...],
+        where: tuple[tuple[str, str], ...],
+        currency: str | None,
+        as_of: datetime,
+    ) -> list[dict[str, Any]]:
+        """What the ledger answers, see `ledger.costs.costs`. Raises UsageError for a tag that the cube does not keep."""
+        from finops_ai.ledger.costs import CostQuery, costs
+
+        for key in (*group_by, *(key for key, _ in where)):
+            self._kept(key)
+        query = CostQuery(days=days or EVERY_DAY, group_by=group_by, where=where, currency=currency, as_of=as_of)
+        return costs(self.engine, query)
+
+    def _kept(self, key: str) -> None:
+        tag = canonical_tag(key.removeprefix(_TAG))
+        if key.startswith(_TAG) and "*" not in self.keep.tags and tag not in self.keep.tags:
+            kept = ", ".join(sorted(self.keep.tags))
+            raise UsageError(f"tag {tag!r} is not kept in the ledger (kept: {kept}): add it to ledger.tags, then ingest")
+
+    def why_nothing(self, days: Days | None, as_of: datetime) -> str:
+        """Why `costs` had no rows, and what to do."""
+        from finops_ai.ledger.charges import known_all
+
+        known = known_all(self.engine, as_of)
+        if known:
+            first, last = known[0].billing_period, max(one.billing_period for one in known)
+            return f"no charges on these days; the ledger holds {min(first, last)} to {last}"
+        later = known_all(self.engine, self.now())
+        if later:
+            when = min(one.known_at for one in later)
+            return (
+                f"nothing was known at {as_of:%Y-%m-%d %H:%M:%S}Z: the first delivery was loaded at {when:%Y-%m-%d %H:%M}Z; "
+                "history is loaded as known earlier by giving --as-of to ingest"
+            )
+        return "the ledger is empty: run finops-ai ingest"
+
+    def showback(self, *, days: Days, as_of: datetime) -> list[dict[str, Any]]:
+        """Costs by cost center and the pool they came from, after shared costs are split."""
+        keys = tuple(sorted({"x_cost_center", *keys_needed(self.pools)}))
+        rows = self.costs(days=days, group_by=keys, where=(), currency=None, as_of=as_of)
+        return answers.showback(share(rows, self.pools))
+
+    def export_focus(self, *, days: Days | None, file: Path, as_of: datetime) -> list[dict[str, Any]]:
+        from finops_ai.app.files import write_focus
+
+        return write_focus(self.engine, days or EVERY_DAY, as_of, file)
+
+    def episodes(self, as_of: datetime) -> list[dict[str, Any]]:
+        return answers.episodes(self.engine, as_of)
+
+    def episode(self, key: str, as_of: datetime) -> dict[str, Any]:
+        return answers.episode(self.engine, key, as_of)
+
+    def explain(self, key: str, as_of: datetime) -> dict[str, Any]:
+        return answers.explain_episode(self.engine, key, as_of, settle_days=parts.settle_days(self.config))
+
+    def feedback(
+        self, key: str, verdict: FeedbackVerdict, *, until: date | None, note: str, by: str, as_of: datetime
+    ) -> dict[str, Any]:
+        """Keep an answer to an episode; the episode with it. Raises UsageError."""
+        from finops_ai.ledger import findings
+
+        if until is not None and verdict is not FeedbackVerdict.EXPECTED:
+            raise UsageError("--until goes with the verdict expected")
+        found = findings.episode(self.engine, key, as_of)
+        given = Feedback(episode_key=found.key, verdict=verdict, at=as_of, until=until, note=note, by=by)
+        findings.feedback(self.engine, given)
+        return answers.episode(self.engine, found.key, as_of + timedelta(microseconds=1))
+
+    def pulls(self) -> list[dict[str, Any]]:
+        return answers.pulls(self.engine)
+
+    def pull(self, key: str) -> dict[str, Any]:
+        return answers.pull(self.engine, key)
+
+    def _run(self, job: str, as_of: datetime, dry_run: bool, work: Callable[[Turn], Outcome]) -> Outcome:
+        turn = Turn(engine=self.engine, as_of=as_of, now=self.now, dry_run=dry_run, progress=self.progress)
+        return run(job, turn, work)

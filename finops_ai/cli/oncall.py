@@ -1,0 +1,98 @@
+"""For the person on call: episodes, their explanation, and the answer that changes the next page."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from finops_ai.cli.context import Output, OutputOption, session, show
+from finops_ai.domain.episode import FeedbackVerdict
+from finops_ai.domain.errors import UsageError
+
+EPISODE_COLUMNS = (
+    "key",
+    "scope",
+    "x_ai_model",
+    "kind",
+    "state",
+    "severity",
+    "opened_on",
+    "expected",
+    "observed",
+    "excess",
+    "projected",
+    "currency",
+    "main_cause",
+)
+
+
+def episodes_list(
+    context: typer.Context,
+    state: Annotated[str | None, typer.Option("--state", help="open, acknowledged or resolved.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Episodes as known, the most expensive first."""
+    with session(context).app() as app:
+        rows = [row for row in app.episodes(session(context).as_of(app.now())) if state in (None, row["state"])]
+        show(rows, output, EPISODE_COLUMNS if output is Output.TABLE else None)
+
+
+def episodes_show(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """One episode whole: figures, causes that add up to the excess, answers given."""
+    with session(context).app() as app:
+        row = app.episode(key, session(context).as_of(app.now()))
+        if output is not Output.TABLE:
+            show([row], output)
+            return
+        causes = row.pop("causes")
+        show([{"field": name, "value": value} for name, value in row.items()], output)
+        show(causes, output)
+
+
+def episodes_feedback(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
+    verdict: Annotated[FeedbackVerdict, typer.Argument(help="real, false_positive or expected.")],
+    until: Annotated[str | None, typer.Option("--until", help="Last day it is expected, YYYY-MM-DD.")] = None,
+    note: Annotated[str, typer.Option("--note", help="A word for the next reader.")] = "",
+    by: Annotated[str, typer.Option("--by", envvar="USER", help="Who answers.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Answer an episode: kept, shown, and used from the next detection on."""
+    try:
+        last = date.fromisoformat(until) if until else None
+    except ValueError:
+        raise UsageError(f"--until wants YYYY-MM-DD, not {until!r}") from None
+    with session(context).app() as app:
+        as_of = session(context).as_of(app.now())
+        show([app.feedback(key, verdict, until=last, note=note, by=by, as_of=as_of)], output)
+
+
+def explain(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Why an episode opened: expected against observed, the threshold crossed, contributors, counterfactual."""
+    with session(context).app() as app:
+        told = app.explain(key, session(context).as_of(app.now()))
+        if output is Output.TABLE:
+            typer.echo(told.pop("text"))
+        else:
+            told.pop("text")
+            show([told], output)
+
+
+def add_to(app: typer.Typer) -> None:
+    episodes = typer.Typer(help="Unusual cost, one episode per cause.", no_args_is_help=True, rich_markup_mode=None)
+    episodes.command("list")(episodes_list)
+    episodes.command("show")(episodes_show)
+    episodes.command("feedback")(episodes_feedback)
+    app.add_typer(episodes, name="episodes")
+    app.command()(explain)

@@ -1,0 +1,198 @@
+"""One YAML file under environment variables -> one frozen Config, or every problem at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from finops_ai.config import variables
+from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
+from finops_ai.config.explain import explained, meant
+from finops_ai.config.schema import Allocation, Detect, Forecast, Ledger, Recommend, Report, Schedule, Sections
+from finops_ai.domain.errors import ConfigError
+from finops_ai.world.log import printable
+from finops_ai.world.secrets import Secrets
+
+DEFAULT_PATH = Path("config/finops.yaml")
+DEFAULT_HOME = ".finops"
+HOME_VARIABLE = "FINOPS_HOME"
+DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
+FAMILIES = ("sources", "usage", "sinks", "forges")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """Plug-ins by family and kind: modules that have `Settings`, a pydantic model with `kind` and `name`."""
+
+    sources: Mapping[str, ModuleType]
+    usage: Mapping[str, ModuleType]
+    sinks: Mapping[str, ModuleType]
+    forges: Mapping[str, ModuleType]
+
+    def family(self, name: str) -> Mapping[str, type[BaseModel]]:
+        """Settings by kind."""
+        return {kind: module.Settings for kind, module in getattr(self, name).items()}
+
+
+class PlugIn(Protocol):
+    """What the settings of every plug-in have; the rest is known to the module of its kind."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def name(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Effective configuration. `path` is None when there is no file; relative paths start at the working directory.
+
+    `origins` tells where each value that is not a default came from.
+    """
+
+    path: Path | None
+    home: Path
+    database_url: SecretStr | None
+    currency: str | None
+    sources: tuple[PlugIn, ...]
+    usage: tuple[PlugIn, ...]
+    sinks: tuple[PlugIn, ...]
+    forges: tuple[PlugIn, ...]
+    allocation: Allocation
+    ledger: Ledger
+    forecast: Forecast
+    detect: Detect
+    recommend: Recommend
+    report: Report
+    schedule: Schedule
+    origins: Mapping[Key, Origin]
+
+    @property
+    def report_folder(self) -> Path:
+        return self.report.folder or self.home / "reports"
+
+
+def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
+    """Read `path`, or config/finops.yaml if it is there, and what the environment says over it.
+
+    Raises ConfigError with all problems.
+    """
+    document = _read(path)
+    if document.problems and not document.tree:
+        raise ConfigError(document.problems)
+    variables.apply(document, environ)
+    plug_ins: dict[str, Any] = {family: _plug_ins(document, family, kinds.family(family)) for family in FAMILIES}
+    tree = {name: value for name, value in document.tree.items() if name not in FAMILIES and value is not None}
+    try:
+        sections = Sections.model_validate(tree)
+    except ValidationError as error:
+        document.problems.extend(explained(error, Sections, document, also=FAMILIES))
+        sections = Sections()
+    document.problems.extend(_unknown_forge(document, sections, [forge.name for forge in plug_ins["forges"]]))
+    origins = dict(document.values)
+    database_url = _database_url(sections.ledger, environ, document, origins)
+    if document.problems:
+        document.problems.sort(key=lambda it: (it.line is None, it.line or 0, it.character or 0, it.file))
+        raise ConfigError(document.problems)
+    if home := environ.get(HOME_VARIABLE):
+        origins["home",] = Origin(variable=HOME_VARIABLE)
+    return Config(
+        path=Path(document.file) if document.file else None,
+        home=Path(home or DEFAULT_HOME).absolute(),
+        database_url=database_url,
+        origins=origins,
+        **plug_ins,
+        **dict(sections),
+    )
+
+
+def _read(path: Path | None) -> Document:
+    file = path or DEFAULT_PATH
+    try:
+        with file.open("rb") as stream:
+            data = stream.read(LARGEST_BYTES + 1)
+        if len(data) > LARGEST_BYTES:
+            raise ConfigError([ConfigProblem(file=str(file), message=f"is larger than {LARGEST_BYTES} bytes")])
+        return parse(data.decode("utf-8-sig"), str(file))
+    except FileNotFoundError:
+        if path is None:
+            return Document(file="")
+        message = f"no such file: write one with `finops-ai init {file}`"
+    except OSError as error:
+        message = f"cannot be read: {error.strerror or error}"
+    except UnicodeDecodeError as error:
+        message = f"is not UTF-8: byte {error.start} cannot be read"
+    raise ConfigError([ConfigProblem(file=str(file), message=message)])
+
+
+def _plug_ins(document: Document, family: str, settings: Mapping[str, type[BaseModel]]) -> tuple[PlugIn, ...]:
+    """The settings of every item of a family that are right; what is wrong is added to the problems."""
+    items = document.tree.get(family) or []
+    if not isinstance(items, list):
+        document.problems.append(problem(document.origin((family,)), (family,), "must be a list of {name, kind, …}"))
+        return ()
+    found: list[PlugIn] = []
+    for position, item in enumerate(items):
+        document.problems.extend(_wrong_with(document, (family, position), item, settings))
+        if isinstance(item, dict) and (model := settings.get(str(item.get("kind")))):
+            try:
+                found.append(cast(PlugIn, model.model_validate(item)))
+            except ValidationError as error:
+                document.problems.extend(explained(error, model, document, (family, position)))
+    return tuple(found)
+
+
+def _wrong_with(
+    document: Document, key: Key, item: Any, settings: Mapping[str, type[BaseModel]]
+) -> Iterator[ConfigProblem]:
+    """What a plug-in's own model cannot know: its kind, and a name that is unique and fit to be part of others."""
+    if not isinstance(item, dict):
+        yield problem(document.origin(key), key, "must be a mapping with `name` and `kind`")
+        return
+    kind, name = item.get("kind"), item.get("name")
+    if not isinstance(kind, str):
+        yield problem(document.origin(key), (*key, "kind"), f"is required{meant('', list(settings))}")
+    elif kind not in settings:
+        message = f"unknown kind {printable(kind, 60)!r}{meant(kind, list(settings))}"
+        yield problem(document.origin((*key, "kind")), (*key, "kind"), message)
+    if not isinstance(name, str):
+        return
+    family, position = key
+    here = document.origin((*key, "name"))
+    if not _NAME.fullmatch(name):
+        yield problem(here, (*key, "name"), "must be 1 to 63 letters, digits, '-', '_' and '.', the first no sign")
+    earlier = document.tree[str(family)][: int(position)]
+    if any(isinstance(other, dict) and other.get("name") == name for other in earlier):
+        yield problem(here, (*key, "name"), f"{printable(name, 60)!r} is the name of an earlier one")
+
+
+def _unknown_forge(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
+    wanted = sections.recommend.forge
+    if wanted is not None and wanted not in names and not document.problems:
+        key = ("recommend", "forge")
+        yield problem(document.origin(key), key, f"no forge has the name {wanted!r}{meant(wanted, names)}")
+
+
+def _database_url(
+    ledger: Ledger, environ: Mapping[str, str], document: Document, origins: dict[Key, Origin]
+) -> SecretStr | None:
+    """From `ledger.url`, else from FINOPS_DATABASE_URL or its _FILE twin, else None: embedded."""
+    secrets, key = Secrets(environ), ("ledger", "url")
+    try:
+        if ledger.url is not None:
+            return secrets.get(ledger.url)
+        found = secrets.find(DATABASE_VARIABLE)
+    except ConfigError as error:
+        document.problems.append(problem(document.origin(key), key, str(error)))
+        return None
+    if found:
+        origins[key] = Origin(variable=DATABASE_VARIABLE)
+    return found

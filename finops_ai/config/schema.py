@@ -1,0 +1,232 @@
+"""What the configuration file may say, section by section, with defaults; plug-ins bring their own settings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
+from finops_ai.allocation.splits import Method, Pool
+from finops_ai.domain.episode import Severity
+from finops_ai.domain.errors import ConfigError
+from finops_ai.rightsizing.settings import Prices
+from finops_ai.rightsizing.settings import Settings as Strategy
+from finops_ai.world.secrets import SecretRef
+
+ANY_CURRENCY = "*"
+"""Key of an amount that counts in every currency that has no amount of its own."""
+
+SHARED_KEYS = PLAIN_COLUMNS | {f"x_{attribute}" for attribute in ATTRIBUTES}
+"""Columns by which shared costs are told from direct ones."""
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _wrong(message: str) -> PydanticCustomError:
+    # Braces would be read as the template of a message.
+    return PydanticCustomError("wrong", "{text}", {"text": message})
+
+
+def _currency(code: str) -> str:
+    if not re.fullmatch(r"[A-Za-z]{3}", code):
+        raise _wrong(f"{code!r} is not a currency: write three letters such as USD")
+    return code.upper()
+
+
+def _amounts(value: Any) -> Any:
+    """An amount alone is one for every currency."""
+    return value if value is None or isinstance(value, Mapping) else {ANY_CURRENCY: value}
+
+
+def _code(key: str) -> str:
+    return key if key == ANY_CURRENCY else _currency(key)
+
+
+def _place(text: str) -> str:
+    try:
+        Place.parse(text)
+    except ValueError:
+        raise _wrong(
+            f"{text!r} is not a rule: write tag:NAME, cost_category:NAME or a column such as service_name"
+        ) from None
+    return text
+
+
+def _value(text: str) -> str:
+    if not meaning(text):
+        raise _wrong(f"{text!r} cannot be a value: it is blank or stands for a charge nothing placed")
+    return text
+
+
+def _cron(line: str) -> str:
+    """Five fields; weekdays by name only, because the scheduler counts them from Monday and cron from Sunday."""
+    from apscheduler.triggers.cron import CronTrigger
+
+    fields = line.split()
+    if len(fields) == 5 and re.search(r"\d", fields[4].partition("/")[0]):
+        raise _wrong(f"{line!r}: write weekdays as mon, tue … sun; numbers mean different days to different programs")
+    try:
+        CronTrigger.from_crontab(line, timezone="UTC")
+    except ValueError as error:
+        raise _wrong(f"{line!r} is not a cron line (minute hour day month weekday): {error}") from None
+    return line
+
+
+def _time_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise _wrong(f"{name!r} is not a time zone: write one such as UTC or Europe/Berlin") from None
+    return name
+
+
+Text = Annotated[str, Field(min_length=1)]
+Currency = Annotated[str, AfterValidator(_currency)]
+Amount = Annotated[Decimal, Field(ge=0, max_digits=38, decimal_places=18)]
+Amounts = Annotated[
+    dict[Annotated[str, AfterValidator(_code)], Amount],
+    BeforeValidator(_amounts, json_schema_input_type=Amount | dict[str, Amount]),
+]
+"""Amount by currency code; one number alone counts in every currency, under the key "*"."""
+PlaceText = Annotated[str, AfterValidator(_place)]
+Value = Annotated[str, AfterValidator(_value)]
+Cron = Annotated[str, AfterValidator(_cron)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+
+
+class Placed(Section):
+    """Values that a charge is given."""
+
+    x_cost_center: Value | None = None
+    x_ai_model: Value | None = None
+    x_environment: Value | None = None
+
+
+class Pattern(Placed):
+    """A charge whose column `key` matches `glob`, in any case, gets the values named beside it."""
+
+    key: PlaceText
+    glob: Text
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if not (self.x_cost_center or self.x_ai_model or self.x_environment):
+            raise _wrong("says nothing: name x_cost_center, x_ai_model or x_environment")
+        return self
+
+
+class Shared(Section):
+    """Shared costs: which charges they are, and who carries them. A charge belongs to the first pool that matches."""
+
+    pool: Text
+    match: Annotated[dict[str, Text], Field(min_length=1)]
+    method: Method = "proportional"
+    to: tuple[Text, ...] = ()
+    shares: dict[str, Annotated[Decimal, Field(ge=0)]] = {}
+
+    @model_validator(mode="after")
+    def _makes_a_pool(self) -> Self:
+        if unknown := sorted(self.match.keys() - SHARED_KEYS):
+            close = get_close_matches(unknown[0], SHARED_KEYS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(SHARED_KEYS))}"
+            raise _wrong(f"match: {unknown[0]!r} is not a column; {hint}")
+        try:
+            Pool(name=self.pool, match=self.match, method=self.method, to=self.to, shares=self.shares)
+        except ConfigError as error:
+            raise _wrong(str(error).removeprefix(f"allocation.pools.{self.pool}").lstrip(".: ")) from None
+        return self
+
+
+class Allocation(Section):
+    """Who owns a charge. Per attribute the first hit wins: rules in order, accounts, patterns, defaults."""
+
+    cost_center: tuple[PlaceText, ...] = ("tag:cost-center", "tag:cost_center")
+    ai_model: tuple[PlaceText, ...] = ("tag:model",)
+    environment: tuple[PlaceText, ...] = ("tag:env", "tag:environment")
+    accounts: dict[str, Value] = {}
+    patterns: tuple[Pattern, ...] = ()
+    defaults: Placed = Placed()
+    shared: tuple[Shared, ...] = ()
+
+
+class Ledger(Section):
+    """Without `url` or FINOPS_DATABASE_URL the program runs its own PostgreSQL under FINOPS_HOME."""
+
+    url: SecretRef | None = None
+    tags: tuple[Text, ...] = ()
+    keep_versions_days: Annotated[int, Field(ge=1)] = 400
+
+
+class Forecast(Section):
+    horizon_days: Annotated[int, Field(ge=1, le=400)] = 62
+    cost_basis: Literal["billed", "effective"] = "effective"
+    prophet: bool = True
+
+
+class Detect(Section):
+    """An episode is opened when surprise is rare (`false_per_series_year`) and the excess is worth it (`floor`)."""
+
+    floor: Amounts = {ANY_CURRENCY: Decimal(25)}
+    lookback_days: Annotated[int, Field(ge=28, le=3660)] = 400
+    false_per_series_year: Annotated[float, Field(gt=0, le=365)] = 0.5
+    page_at: Severity = Severity.WARNING
+
+
+class Recommend(Section):
+    """`forge` names the repository that receives pull requests; `manifests` which of its files are looked at."""
+
+    forge: Text | None = None
+    manifests: Text = "**/*.y*ml"
+    policies: Path = Path("config/policies")
+    packs: tuple[Text, ...] = ("cost-tags", "accelerators")
+    window_days: Annotated[int, Field(ge=1, le=366)] = 14
+    min_saving: Amounts = {ANY_CURRENCY: Decimal(5)}
+    strategy: Strategy = Strategy()
+    prices: Prices = Prices()
+
+
+class Report(Section):
+    """`folder` defaults to `reports` under FINOPS_HOME."""
+
+    folder: Path | None = None
+
+
+class Schedule(Section):
+    """Cron lines in `time_zone`; an empty value switches a job off."""
+
+    time_zone: TimeZone = "UTC"
+    ingest: Cron | None = "*/15 * * * *"
+    forecast: Cron | None = "20 * * * *"
+    detect: Cron | None = "25 * * * *"
+    recommend: Cron | None = "0 5 * * mon"
+    report: Cron | None = "0 6 * * mon"
+    deliver: Cron | None = "* * * * *"
+    follow: Cron | None = "*/10 * * * *"
+    audit: Cron | None = "0 4 * * *"
+
+    def lines(self) -> dict[str, str]:
+        """Job to cron line, for the jobs that are switched on."""
+        return {job: line for job, line in self if job != "time_zone" and line is not None}
+
+
+class Sections(Section):
+    """Everything but the plug-ins."""
+
+    currency: Currency | None = None
+    allocation: Allocation = Allocation()
+    ledger: Ledger = Ledger()
+    forecast: Forecast = Forecast()
+    detect: Detect = Detect()
+    recommend: Recommend = Recommend()
+    report: Report = Report()
+    schedule: Schedule = Schedule()

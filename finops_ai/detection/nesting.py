@@ -1,0 +1,88 @@
+"""One cause, one episode: runs in nested and crossing scopes are told once, in the narrowest that explains them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from finops_ai.detection.runs import Run
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.scope import Scope
+
+_SEVERAL = 3
+_TOGETHER_DAYS = 1
+
+
+def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tuple[Scope, ...]]]:
+    """The runs to keep, each with the scopes of those it stands for.
+
+    Runs that continue an episode are always kept: what was told once keeps its name. A fresh run is told in
+    - the whole it is part of, if several parts of that whole rose together and none of them carries most of it;
+    - else in a kept run with the same cause: one that carries `nested_share` of the wider of the two;
+    - else, when kept runs inside it carry that share of its excess together, in the largest of these.
+    """
+    order = sorted(
+        runs, key=lambda r: (r.previous is None, -len(r.scope.pairs), -abs(r.excess), r.scope.key, r.opened_on)
+    )
+    home: dict[int, Run] = {}
+    for whole in reversed(order):
+        parts = [] if id(whole) in home else _equal_parts(whole, order, settings)
+        home.update({id(part): whole for part in parts if part.previous is None})
+    kept: list[Run] = []
+    for run in order:
+        if id(run) in home:
+            continue
+        found = None if run.previous else _explained_by(run, kept, settings)
+        if found is None:
+            kept.append(run)
+        else:
+            home[id(run)] = found
+    stands_for: dict[int, set[Scope]] = {id(run): set() for run in kept}
+    for run in order:
+        told = run
+        while id(told) in home:
+            told = home[id(told)]
+        if told.scope != run.scope:
+            stands_for[id(told)].add(run.scope)
+    return [(run, tuple(sorted(stands_for[id(run)]))) for run in kept]
+
+
+def _equal_parts(whole: Run, runs: Sequence[Run], settings: DetectSettings) -> list[Run]:
+    """The runs inside `whole` that rose with it, if they are several and none dominates; else none."""
+    inside = [
+        one
+        for one in runs
+        if one.scope != whole.scope and whole.scope.contains(one.scope) and one.near(whole, settings.join_days)
+    ]
+    if any(abs(one.excess) >= settings.nested_share * abs(whole.excess) for one in inside):
+        return []
+    together = [one for one in inside if abs((one.opened_on - whole.opened_on).days) <= _TOGETHER_DAYS]
+    return together if len(together) >= _SEVERAL else []
+
+
+def _explained_by(run: Run, kept: Sequence[Run], settings: DetectSettings) -> Run | None:
+    near = [one for one in kept if one.scope != run.scope and one.near(run, settings.join_days)]
+    for one in near:
+        if _same_cause(one, run, settings.nested_share):
+            return one
+    inside = [one for one in near if run.scope.contains(one.scope)]
+    disjoint = [one for one in inside if not any(two.scope.contains(one.scope) for two in inside if two is not one)]
+    if disjoint and math.fsum(abs(one.excess) for one in disjoint) >= settings.nested_share * abs(run.excess):
+        return max(disjoint, key=lambda one: (abs(one.excess), one.scope.key))
+    return None
+
+
+def _same_cause(one: Run, other: Run, share: float) -> bool:
+    """Whether the narrower scope carries most of the wider one's excess; crossing scopes must be of a size."""
+    a, b = abs(one.excess), abs(other.excess)
+    if one.scope.contains(other.scope):
+        return b >= share * a
+    if other.scope.contains(one.scope):
+        return a >= share * b
+    return min(a, b) >= share * max(a, b) and _can_overlap(one.scope, other.scope)
+
+
+def _can_overlap(one: Scope, other: Scope) -> bool:
+    """Whether some charge can be in both scopes: no key that both name has two values."""
+    mine = dict(one.pairs)
+    return all(mine.get(name, value) == value for name, value in other.pairs)

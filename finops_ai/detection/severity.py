@@ -1,0 +1,39 @@
+"""How bad an episode is: dollars by month end, times the confidence that it is real."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.episode import Severity
+from finops_ai.domain.period import BillingPeriod
+
+_RECENT_DAYS = 3
+_SURE = 1e-4
+
+
+def projected_excess(excess_by_day: Sequence[float], last_day: date, *, is_open: bool) -> float:
+    """Excess by the end of the month of `last_day` if the mean of the last three days goes on; as it is if resolved."""
+    so_far = math.fsum(excess_by_day)
+    if not is_open or not excess_by_day:
+        return so_far
+    recent = excess_by_day[-_RECENT_DAYS:]
+    left = (BillingPeriod.of(last_day).end - last_day - timedelta(days=1)).days
+    return so_far + left * math.fsum(recent) / len(recent)
+
+
+def confidence(p_value: float) -> float:
+    """1 for p-values of one in ten thousand or less, falling with their logarithm to 0 at 1."""
+    return min(1.0, math.log(max(p_value, 1e-300)) / math.log(_SURE)) if p_value < 1 else 0.0
+
+
+def severity(projected: float, p_value: float, kind: str, settings: DetectSettings) -> Severity:
+    """From `projected` (in the series' currency) times confidence; a drop is a matter of data quality: info."""
+    weight = projected * confidence(p_value)
+    if kind == "drop" or weight < settings.warning:
+        return Severity.INFO
+    if weight < settings.error:
+        return Severity.WARNING
+    return Severity.ERROR if weight < settings.critical else Severity.CRITICAL

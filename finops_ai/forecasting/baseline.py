@@ -1,0 +1,208 @@
+"""Discounted robust regression on level, trend, weekday and place in the month, solved day by day for all series.
+
+Costs are compared as asinh(cost / (2 * small_cost)): relative differences above a small cost, absolute ones below. One
+pass in time order updates every series at once (Huber-clipped innovations; gains 1/n that settle at a floor), so each
+day's expectation is made from earlier days only and every rolling origin of a backtest is a by-product of the pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.expectation import compress, expand
+from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.position import MONTH_SLOTS, month_slots, weekdays
+from finops_ai.forecasting.settings import ForecastSettings
+
+LEAD_DAYS = 14
+_FEE = np.log(2)  # what costs twice a dear weekday is a fee
+_YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
+_LEAST_ERROR = 0.01
+_CHUNK = 2048  # series per pass: their state stays in the processor's cache
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parts:
+    """What a projection is made of, each of shape (horizon_days, series), on the compressed scale."""
+
+    level: FloatArray
+    trend: FloatArray
+    weekday: FloatArray
+    month: FloatArray
+
+    def total(self) -> FloatArray:
+        return self.level + self.trend + self.weekday + self.month
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Walk:
+    """One pass: expectations (series, days) in currency, and per origin the forecast (series, horizon_days)."""
+
+    day_ahead: FloatArray
+    fortnight_ahead: FloatArray
+    rolling: dict[int, FloatArray]
+
+
+@dataclass(slots=True, eq=False)
+class _State:
+    """What is known of `size` series before a day; updated in place by `learn`."""
+
+    size: int
+    settings: ForecastSettings
+    level: FloatArray = field(init=False)
+    weekday: FloatArray = field(init=False)
+    month: FloatArray = field(init=False)  # by slot: the last three surprises, and the same without the weekday
+    error: FloatArray = field(init=False)
+    seen: NDArray[np.intp] = field(init=False)
+    streak: FloatArray = field(init=False)  # days in a row beyond the clip, signed
+    recent: FloatArray = field(init=False)  # plain levels of the last accept_days
+    levels: FloatArray = field(init=False)  # ring of past levels, for trend and the fortnight-ahead level
+    day: int = 0
+
+    def __post_init__(self) -> None:
+        n, s = self.size, self.settings
+        self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
+        self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
+        self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
+        self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
+
+    def slope(self) -> FloatArray:
+        """Believed change of the level per day; 0 until the ring is full."""
+        days, ring = self.settings.trend_days, len(self.levels)
+        change = self.level - self.levels[(self.day - days) % ring]
+        return np.where(self.seen >= ring, change * (self.settings.trend_share / days), 0.0)
+
+    def month_effect(self, weekday: int, slot: int) -> FloatArray:
+        """Median of the last three surprises in the slot, as far as it stands out of the noise.
+
+        Two of three months must agree: one surprise in a slot is not yet a habit. A fee is the same on every weekday.
+        """
+        first, second, third = self.month[slot].swapaxes(0, 1)
+        usual, plain = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+        beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
+        is_fee = plain > self.weekday.max(axis=0) + _FEE
+        return np.where(is_fee, plain - self.weekday[weekday], np.copysign(beyond, usual))
+
+    def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
+        fade = np.cumsum(self.settings.trend_damping ** np.arange(1, len(weekday) + 1))
+        month = [self.month_effect(int(w), int(s)) for w, s in zip(weekday, slot, strict=True)]
+        return Parts(
+            level=np.broadcast_to(self.level, (len(weekday), self.size)),
+            trend=fade[:, None] * self.slope(),
+            weekday=self.weekday[weekday],
+            month=np.stack(month) if month else np.zeros((0, self.size)),
+        )
+
+    def learn(self, x: FloatArray, known: NDArray[np.bool_], weekday: int, slot: int) -> tuple[FloatArray, FloatArray]:
+        """Expectations of a day (day ahead, fortnight ahead) and then the lesson from its compressed costs `x`."""
+        s, ring = self.settings, len(self.levels)
+        first = known & (self.seen == 0)
+        if first.any():
+            self.level[first] = x[first]
+            self.levels[:, first] = x[first]
+        slope, effect = self.slope(), self.month_effect(weekday, slot)
+        habit = self.weekday[weekday] + effect
+        expected = self.level + slope + habit
+        earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
+        surprise = np.where(known, x - expected, 0.0)
+
+        size = np.abs(surprise)
+        limit = s.clip * self.error
+        beyond = size > limit
+        young = self.seen < _YOUNG_DAYS
+        lesson = np.clip(surprise, -np.where(young, 1.0, limit), np.where(young, 1.0, limit))
+        gain = np.maximum(s.level_gain, 1.0 / (self.seen + 1))
+        self.levels[self.day % ring] = self.level
+        self.level += gain * lesson + np.where(known, slope, 0.0)
+        self.weekday[weekday] += np.maximum(s.weekday_gain, 1.0 / (self.seen // 7 + 3)) * (1 - gain) * lesson
+        self._accept(x - habit, surprise, beyond, known)
+
+        capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
+        pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
+        self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
+        kept = self.month[slot]
+        kept[:, 1:] = np.where(known, kept[:, :-1], kept[:, 1:])
+        kept[0, 0] = np.where(known, surprise + effect, kept[0, 0])
+        kept[1, 0] = np.where(known, surprise + habit, kept[1, 0])
+        self.seen += known
+        self.day += 1
+        return expected, earlier
+
+    def _accept(
+        self, plain: FloatArray, surprise: FloatArray, beyond: NDArray[np.bool_], known: NDArray[np.bool_]
+    ) -> None:
+        """Take a level that stayed beyond the clip for `accept_days` as the new one, for the past levels too."""
+        days = self.settings.accept_days
+        side = np.where(beyond, np.sign(surprise), 0.0)
+        continued = np.where(side * self.streak > 0, self.streak + side, side)
+        self.streak = np.where(known, continued, self.streak)
+        self.recent[self.day % days] = plain
+        settled = np.abs(self.streak) >= days
+        if settled.any():
+            jump = np.median(self.recent[:, settled], axis=0) - self.level[settled]
+            self.level[settled] += jump
+            self.levels[:, settled] += jump
+            self.streak[settled] = 0.0
+
+
+class Baseline:
+    """The forecaster of every series that no other one beats."""
+
+    name = "baseline"
+    version = "1"
+
+    def __init__(self, settings: ForecastSettings) -> None:
+        self.settings = settings
+
+    def forecast(self, history: FloatArray, start: date, horizon_days: int, keys: Sequence[str]) -> FloatArray:
+        end = history.shape[1]
+        return self.walk(history, start, horizon_days, origins=(end,)).rolling[end]
+
+    def walk(self, history: FloatArray, start: date, horizon_days: int, *, origins: Sequence[int] = ()) -> Walk:
+        """Pass once over `history` (series, days); a forecast from origin k has seen the days before k, no other."""
+        chunks = [
+            self._walk(history[at : at + _CHUNK], start, horizon_days, frozenset(origins))[0]
+            for at in range(0, len(history), _CHUNK)
+        ]
+        empty = np.zeros((0, history.shape[1]))
+        return Walk(
+            day_ahead=np.concatenate([empty, *(chunk.day_ahead for chunk in chunks)]),
+            fortnight_ahead=np.concatenate([empty, *(chunk.fortnight_ahead for chunk in chunks)]),
+            rolling={
+                k: np.concatenate([np.zeros((0, horizon_days)), *(chunk.rolling[k] for chunk in chunks)])
+                for k in origins
+            },
+        )
+
+    def parts(self, history: FloatArray, start: date, horizon_days: int) -> Parts:
+        """What the forecast after `history` (series, days) is made of."""
+        _, state = self._walk(history, start, 0, frozenset())
+        end = start + timedelta(days=history.shape[1])
+        return state.project(weekdays(end, horizon_days), month_slots(end, horizon_days))
+
+    def _walk(
+        self, history: FloatArray, start: date, horizon_days: int, origins: frozenset[int]
+    ) -> tuple[Walk, _State]:
+        n, days = history.shape
+        small = self.settings.small_cost
+        weekday, slot = weekdays(start, days + horizon_days), month_slots(start, days + horizon_days)
+        by_day = np.ascontiguousarray(history.T)
+        known = np.isfinite(by_day)
+        x = compress(np.where(known, by_day, 0.0), small)
+        state = _State(n, self.settings)
+        expected, earlier = np.empty_like(x), np.empty_like(x)
+        rolling: dict[int, FloatArray] = {}
+        for t in range(days + 1):
+            if t in origins:
+                ahead = slice(t, t + horizon_days)
+                rolling[t] = expand(state.project(weekday[ahead], slot[ahead]).total(), small).T
+            if t < days:
+                fresh = state.seen == 0
+                expected[t], earlier[t] = state.learn(x[t], known[t], int(weekday[t]), int(slot[t]))
+                expected[t, fresh] = earlier[t, fresh] = np.nan
+        return Walk(expand(expected, small).T, expand(earlier, small).T, rolling), state

@@ -1,0 +1,166 @@
+"""Bands whose width was measured: split conformal quantiles of backtest errors, for days and for sums of days.
+
+Errors are relative to a day's unit (half the forecast, half the usual cost). Each series has its own usual error per
+horizon, shrunk to its scope class while it is young; the shape around it is pooled over the class. Conformal
+prediction: V. Vovk et al., "Algorithmic Learning in a Random World" (2005); J. Lei et al., JASA 113 (2018).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.forecast import LEVELS
+from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.accuracy import coverage
+
+BUCKETS: tuple[int, ...] = (2, 7, 14, 30, 60, 90)
+"""Last horizon day of each bucket; later days widen with the square root of the horizon."""
+SUMS: tuple[int, ...] = (1, 3, 7, 14, 21, 30, 45, 60, 90)
+"""Horizons at which sums are calibrated; others are interpolated."""
+
+_BANDS = {0.8: (LEVELS.index(0.1), LEVELS.index(0.9)), 0.95: (LEVELS.index(0.025), LEVELS.index(0.975))}
+_NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
+_DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
+_POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
+_SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
+_ENOUGH = 30  # judged days below which a measured coverage would be chance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Residuals:
+    """Backtest of one forecaster per series.
+
+    `answer` and `forecast` have shape (series, windows, horizon_days), `usual` (series, windows); NaN where a
+    window does not count or a day is not known. `classes` (series,) numbers the scope classes.
+    """
+
+    answer: FloatArray
+    forecast: FloatArray
+    usual: FloatArray
+    classes: NDArray[np.intp]
+
+    def unit(self) -> FloatArray:
+        return day_unit(self.forecast, self.usual)
+
+    def newest(self, first: int) -> Residuals:
+        return Residuals(
+            answer=self.answer[:, first:],
+            forecast=self.forecast[:, first:],
+            usual=self.usual[:, first:],
+            classes=self.classes,
+        )
+
+    def oldest(self, last: int) -> Residuals:
+        return Residuals(
+            answer=self.answer[:, :last],
+            forecast=self.forecast[:, :last],
+            usual=self.usual[:, :last],
+            classes=self.classes,
+        )
+
+
+def day_unit(forecast: FloatArray, usual: FloatArray) -> FloatArray:
+    """What an error of a day is measured in: between the forecast and the usual cost; shape of `forecast`."""
+    return 0.5 * (np.abs(forecast) + usual[..., None])
+
+
+def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatArray:
+    """Quantiles of a day's error in day units, shape (series, len(LEVELS), horizon_days)."""
+    error = (past.answer - past.forecast) / past.unit()
+    cells, centres, start = [], [], 0
+    for last in BUCKETS:
+        if start >= horizon_days:
+            break
+        cells.append(error[:, :, start:last].reshape(len(error), -1))
+        centres.append((start + min(last, horizon_days) + 1) / 2)
+        start = last
+    return _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
+
+
+def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatArray:
+    """Quantiles of the error of the sum through each day, in summed day units; shape as `day_offsets`.
+
+    Days err together, so a sum is calibrated by itself and not from its days.
+    """
+    error = np.cumsum(past.answer - past.forecast, axis=2) / np.cumsum(past.unit(), axis=2)
+    at = [h for h in SUMS if h < horizon_days] + [min(horizon_days, SUMS[-1])]
+    at = sorted(set(at))
+    return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
+
+
+def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatArray]:
+    """Share of days inside the bands, shape (series,), on the newest third of windows with bands from the older ones.
+
+    NaN where fewer than 30 days could be judged.
+    """
+    windows, horizon_days = past.answer.shape[1:]
+    cut = windows - windows // 3
+    later = past.newest(cut)
+    offsets = day_offsets(past.oldest(cut), horizon_days, shrinkage=shrinkage)
+    error = ((later.answer - later.forecast) / later.unit()).reshape(len(offsets), -1)
+    few = np.isfinite(error).sum(axis=1) < _ENOUGH
+    shares = {}
+    for level, (low, high) in _BANDS.items():
+        lower, upper = (np.tile(offsets[:, i], windows - cut) for i in (low, high))
+        shares[level] = np.where(few, np.nan, coverage(error, lower, upper))
+    return shares
+
+
+def _over_horizon(
+    cells: Sequence[FloatArray], at: Sequence[float], horizon_days: int, classes: NDArray[np.intp], shrinkage: int
+) -> FloatArray:
+    """Calibrate each cell (series, errors) that stands for horizon `at`, and interpolate between them."""
+    n = len(classes)
+    known: list[FloatArray] = []
+    for i, cell in enumerate(cells):
+        offsets = _calibrate(cell, classes, shrinkage)
+        if offsets is None:
+            growth = np.sqrt(at[i] / at[i - 1]) if i else np.sqrt(at[0])
+            offsets = growth * (known[-1] if i else np.tile(_DEFAULT_ERROR * _NORMAL, (n, 1)))
+        known.append(offsets)
+    stack = np.stack(known, axis=2)
+    day = np.arange(1, horizon_days + 1)
+    result = stack @ np.stack([np.interp(day, at, row) for row in np.eye(len(at))])
+    result[:, :, day > at[-1]] *= np.sqrt(day[day > at[-1]] / at[-1])
+    return result
+
+
+def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int) -> FloatArray | None:
+    """Quantiles of one cell's errors (series, errors) as (series, len(LEVELS)); None when there are none at all."""
+    count = np.isfinite(error).sum(axis=1)
+    if not count.any():
+        return None
+    own = np.where(np.isfinite(error), np.abs(error), 0.0).sum(axis=1) / np.maximum(count, 1)
+    everyone = float(np.median(own[count > 0]))
+    usual = np.empty(len(own))
+    for one in np.unique(classes):
+        members = classes == one
+        some = own[members & (count > 0)]
+        pooled = (some.sum() + everyone) / (len(some) + 1) if len(some) < 3 else float(np.median(some))
+        usual[members] = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)
+    usual = np.maximum(usual, 1e-9)
+    standard = error / usual[:, None]
+    everyone_shape = _shape(standard)
+    shape = np.empty((len(own), len(LEVELS)))
+    for one in np.unique(classes):
+        members = classes == one
+        weight = count[members].sum() / (count[members].sum() + _SMALL_CLASS)
+        shape[members] = (
+            weight * _shape(standard[members]) + (1 - weight) * everyone_shape if weight else everyone_shape
+        )
+    return usual[:, None] * shape
+
+
+def _shape(standard: FloatArray) -> FloatArray:
+    """Conformal quantiles at LEVELS of pooled errors; the median stays the forecast, the others on their side of it."""
+    pool = standard[np.isfinite(standard)]
+    m = len(pool)
+    pool = pool[:: max(1, m // _POOL)]
+    levels = np.array(LEVELS)
+    outward = np.where(levels > 0.5, np.ceil((m + 1) * levels), np.floor((m + 1) * levels)) / m
+    quantiles = np.quantile(pool, np.clip(outward, 0, 1))
+    return np.where(levels > 0.5, np.maximum(quantiles, 0), np.where(levels < 0.5, np.minimum(quantiles, 0), 0.0))

@@ -1,0 +1,273 @@
+"""Git itself, through dulwich: read a branch, make one commit on it, push it with the head it expects to replace."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from finops_ai.domain.errors import Rejected, Unavailable
+from finops_ai.domain.proposal import FileEdit
+
+if TYPE_CHECKING:
+    from dulwich.objects import Commit, ObjectID
+    from dulwich.repo import MemoryRepo
+
+_HEADS = b"refs/heads/"
+KEY_TRAILER = "Finops-Proposal"
+_TREE_TRAILER = "Finops-Tree"
+_KEY = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who our commits are by."""
+
+    name: str
+    email: str
+
+    @property
+    def line(self) -> bytes:
+        return f"{self.name} <{self.email}>".encode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Branches:
+    """What one fetch brought: the base branch and, where it exists, the branch of a proposal."""
+
+    repo: MemoryRepo
+    base_name: str
+    base: Commit
+    head: Commit | None
+
+
+class Remote:
+    """A Git repository at a path or URL. Raises Unavailable whenever it does not answer as a repository does."""
+
+    def __init__(self, url: str, base: str | None) -> None:
+        self._url = url
+        self._base = base
+
+    def fetch(self, key: str | None = None, *, history: bool = True) -> Branches:
+        """The base branch, and the branch `key`; without `history` the newest commit of each is all there is."""
+        from dulwich.client import get_transport_and_path
+        from dulwich.repo import MemoryRepo
+
+        with _answering(self._url):
+            client, path = get_transport_and_path(self._url)
+            remote = client.get_refs(path.encode())
+            name = self._base or _default_branch(remote.symrefs)
+            base = remote.refs.get(_head(name))
+            if base is None:
+                raise Unavailable(f"{self._url} has no branch {name}")
+            head = remote.refs.get(_head(key)) if key else None
+            wants = [base] if head is None else [base, head]
+            repo = MemoryRepo()
+            client.fetch(
+                path.encode(), repo, determine_wants=lambda *_, **__: list(wants), depth=None if history else 1
+            )
+            return Branches(
+                repo=repo, base_name=name, base=_commit(repo, base), head=_commit(repo, head) if head else None
+            )
+
+    def fetch_branch(self, name: str) -> Branches:
+        """The newest commit of any branch, as the base."""
+        return Remote(self._url, name).fetch(history=False)
+
+    def push(self, repo: MemoryRepo, key: str, commit: ObjectID | None, replaces: ObjectID | None) -> None:
+        """Set the branch `key` to `commit` (None deletes it), provided it still is at `replaces`.
+
+        Raises Rejected when the branch moved meanwhile or the server refuses.
+        """
+        from dulwich.client import get_transport_and_path
+        from dulwich.protocol import ZERO_SHA
+
+        ref = _head(key)
+
+        def update(remote: dict[Any, Any]) -> dict[Any, Any]:
+            if remote.get(ref) != replaces:
+                raise Rejected(f"branch {key} moved while it was being written; nothing was pushed")
+            return {ref: commit or ZERO_SHA}
+
+        def pack(have: Iterable[Any], want: Iterable[Any], **options: Any) -> Any:
+            known = [sha for sha in have if sha in repo.object_store]
+            return repo.object_store.generate_pack_data(known, want, ofs_delta=bool(options.get("ofs_delta", True)))
+
+        with _answering(self._url):
+            client, path = get_transport_and_path(self._url)
+            result = client.send_pack(path.encode(), update, pack)
+        refused = (result.ref_status or {}).get(ref)
+        if refused:
+            raise Rejected(f"push to {key} was refused: {refused}")
+
+
+def read(branches: Branches, path: str) -> str | None:
+    """Text of a file on the base branch; None where there is no such file, or it is not UTF-8."""
+    found = _blob(branches.repo, branches.base.tree, path)
+    return None if found is None else _text(found[1])
+
+
+def files(branches: Branches, pattern: str) -> Iterator[tuple[str, str]]:
+    """Path and text of the base branch's UTF-8 files that match a glob (`**` spans folders), sorted by path."""
+    from dulwich.object_store import iter_tree_contents
+
+    matches = _glob(pattern)
+    for item in iter_tree_contents(branches.repo.object_store, branches.base.tree):
+        path = (item.path or b"").decode("utf-8", "replace")
+        if item.sha and stat.S_ISREG(item.mode or 0) and matches.fullmatch(path):
+            text = _text(branches.repo.object_store[item.sha].as_raw_string())
+            if text is not None:
+                yield path, text
+
+
+def apply_edits(branches: Branches, edits: Sequence[FileEdit]) -> tuple[ObjectID, dict[str, str]]:
+    """Tree of the base with the edits made, and the blob of every path. Raises Rejected when the base disagrees."""
+    from dulwich.object_store import commit_tree_changes
+    from dulwich.objects import Blob
+
+    changes, blobs = [], {}
+    for edit in edits:
+        _check_path(edit.path)
+        found = _blob(branches.repo, branches.base.tree, edit.path)
+        if (found[1] if found else b"") != edit.before.encode():
+            raise Rejected(
+                f"{edit.path} changed on {branches.base_name} since it was read; the edit has to be made anew"
+            )
+        blob = Blob.from_string(edit.after.encode())
+        branches.repo.object_store.add_object(blob)
+        changes.append((edit.path.encode(), found[0] if found else 0o100644, blob.id))
+        blobs[edit.path] = blob.id.decode()
+    return commit_tree_changes(branches.repo.object_store, branches.base.tree, changes), blobs
+
+
+def commit(branches: Branches, tree: ObjectID, who: Identity, at: datetime, *, key: str, title: str) -> ObjectID:
+    """Add a commit on the base to the fetched repository. Its last line names its tree, so that `is_ours` can tell."""
+    from dulwich.objects import Commit
+
+    made = Commit()
+    made.tree, made.parents = tree, [branches.base.id]
+    made.author = made.committer = who.line
+    made.author_time = made.commit_time = int(at.timestamp())
+    made.author_timezone = made.commit_timezone = 0
+    made.encoding = b"UTF-8"
+    made.message = f"{title}\n\n{KEY_TRAILER}: {key}\n{_TREE_TRAILER}: {tree.decode()}\n".encode()
+    branches.repo.object_store.add_object(made)
+    return made.id
+
+
+def is_ours(branches: Branches, who: Identity) -> bool:
+    """True when the proposal's branch is exactly one commit of ours on the base's history, as we made it."""
+    head = branches.head
+    if head is None:
+        return False
+    if head.author != who.line or head.committer != who.line or len(head.parents) != 1:
+        return False
+    sealed = head.message.rstrip().endswith(f"{_TREE_TRAILER}: {head.tree.decode()}".encode())
+    return sealed and reaches(branches, head.parents[0])
+
+
+def reaches(branches: Branches, commit_id: ObjectID) -> bool:
+    """True when the base's history holds the commit."""
+    waiting, seen = [branches.base.id], set()
+    while waiting:
+        at = waiting.pop()
+        if at == commit_id:
+            return True
+        if at not in seen:
+            seen.add(at)
+            waiting.extend(_commit(branches.repo, at).parents)
+    return False
+
+
+def holds(branches: Branches, blobs: Mapping[str, str]) -> bool:
+    """True when every path on the base has that content already (a squashed merge, or the same done by hand)."""
+    found = {path: _blob(branches.repo, branches.base.tree, path) for path in blobs}
+    return bool(blobs) and all(entry is not None and entry[2] == blobs[path].encode() for path, entry in found.items())
+
+
+def patch(branches: Branches, tree: ObjectID) -> str:
+    """Unified diff from the base to a tree, as `git apply` reads it."""
+    from io import BytesIO
+
+    from dulwich.patch import write_tree_diff
+
+    out = BytesIO()
+    write_tree_diff(out, branches.repo.object_store, branches.base.tree, tree)
+    return out.getvalue().decode("utf-8", "replace")
+
+
+def check_key(key: str) -> str:
+    """The key, if it can be a branch of any forge and shell. Raises Rejected."""
+    if not _KEY.fullmatch(key) or ".." in key or key.endswith(".lock") or "/." in key or ".lock/" in key:
+        raise Rejected(f"not a safe branch name: {key!r}")
+    return key
+
+
+def _check_path(path: str) -> None:
+    parts = path.split("/")
+    if (
+        not path
+        or "\\" in path
+        or "\0" in path
+        or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
+    ):
+        raise Rejected(f"not a path inside the repository: {path!r}")
+
+
+def _blob(repo: MemoryRepo, tree: ObjectID, path: str) -> tuple[int, bytes, ObjectID] | None:
+    from dulwich.errors import NotTreeError
+    from dulwich.object_store import tree_lookup_path
+    from dulwich.objects import SubmoduleEncountered
+
+    try:
+        mode, sha = tree_lookup_path(repo.object_store.__getitem__, tree, path.encode())
+    except (KeyError, NotTreeError, SubmoduleEncountered):
+        return None
+    if not stat.S_ISREG(mode):
+        raise Rejected(f"{path} is a link, a folder or a submodule, not a file")
+    return mode, repo.object_store[sha].as_raw_string(), sha
+
+
+def _commit(repo: MemoryRepo, sha: ObjectID) -> Commit:
+    from dulwich.objects import Commit
+
+    found = repo.object_store[sha]
+    if not isinstance(found, Commit):
+        raise Unavailable(f"{sha.decode()} is not a commit")
+    return found
+
+
+def _text(content: bytes) -> str | None:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+
+
+def _head(name: str) -> Any:
+    return _HEADS + name.encode()
+
+
+def _default_branch(symrefs: Mapping[Any, Any]) -> str:
+    target: bytes = symrefs.get(b"HEAD", _HEADS + b"main")
+    return target.removeprefix(_HEADS).decode()
+
+
+def _glob(pattern: str) -> re.Pattern[str]:
+    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
+    tokens = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
+    return re.compile("".join(parts.get(token, re.escape(token)) for token in tokens), re.S)
+
+
+@contextmanager
+def _answering(url: str) -> Iterator[None]:
+    from dulwich.errors import GitProtocolError, NotGitRepository
+
+    try:
+        yield
+    except (GitProtocolError, NotGitRepository, OSError) as error:
+        raise Unavailable(f"{url} does not answer as a Git repository: {error}") from error

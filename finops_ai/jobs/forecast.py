@@ -1,0 +1,168 @@
+"""Ledger to forecasts: every scope's usage and its other charges are forecast apart and told as one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.money import plain, total
+from finops_ai.domain.outcome import Outcome
+from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.domain.series import CostSeries
+from finops_ai.forecasting.run import forecast_all
+from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs.run import Turn
+from finops_ai.ledger import costs, findings, series
+
+LOW_95, LOW_80, MEDIAN, HIGH_80, HIGH_95 = (LEVELS.index(level) for level in (0.025, 0.1, 0.5, 0.9, 0.975))
+LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
+    (),
+    ("x_cost_center",),
+    ("x_ai_model",),
+    ("x_cost_center", "service_name"),
+)
+"""Scopes that are forecast and watched: total, cost center, AI model, cost center x service."""
+
+_KEYS = tuple(dict.fromkeys(key for level in LEVELS_OF_SCOPE for key in level))
+
+
+def forecast(
+    turn: Turn,
+    *,
+    cost_basis: str,
+    horizon_days: int,
+    settle_days: Mapping[str, int],
+    settings: ForecastSettings,
+    where: Sequence[tuple[str, str]] = (),
+) -> Outcome:
+    """Forecast every scope from the day after its last complete day; record, and tell month ends.
+
+    Usage follows people and machines, the rest (tax, fees, credits) the calendar, so that each is forecast by itself;
+    a scope's forecast is their sum, with the band of its usage.
+    """
+    usage = _series(turn, cost_basis, settle_days, "usage")
+    other = _series(turn, cost_basis, settle_days, "other")
+    turn.progress(f"forecasting {len(usage)} series")
+    issued_on = turn.as_of.date()
+    found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings)
+    cheap = replace(settings, prophet_series=0)
+    fees = {
+        (one.scope, one.currency): one
+        for one in forecast_all(other, horizon_days=horizon_days + 62, issued_on=issued_on, settings=cheap)
+    }
+    told = [_with_fees(one, fees.pop((one.scope, one.currency), None)) for one in found]
+    told += [_cut(one, horizon_days) for one in fees.values()]
+    if not turn.dry_run:
+        findings.record(turn.engine, as_of=turn.as_of, forecasts=told)
+    wanted = [one for one in told if all(one.scope.get(key) == value for key, value in where)]
+    billed = _Billed(turn, cost_basis)
+    rows = tuple(_told(one, billed.of(one), cost_basis) for one in sorted(wanted, key=lambda one: one.scope))
+    counts = {"scopes": len(told)}
+    for one in told:
+        name = one.forecaster.partition("/")[0]
+        counts[name] = counts.get(name, 0) + 1
+    return Outcome(job="forecast", as_of=turn.as_of, counts=counts, results=rows)
+
+
+def _series(turn: Turn, cost_basis: str, settle_days: Mapping[str, int], charges: str) -> list[CostSeries]:
+    return series.series(
+        turn.engine,
+        levels=LEVELS_OF_SCOPE,
+        cost_basis=cost_basis,
+        as_of=turn.as_of,
+        settle_days=settle_days,
+        charges=charges,
+    )
+
+
+def _with_fees(usage: Forecast, fees: Forecast | None) -> Forecast:
+    """`usage` plus the expected other charges of the same days; days before the fees' own forecast have none."""
+    if fees is None:
+        return usage
+    expected = np.zeros(len(usage.days))
+    for i, day in enumerate(usage.days):
+        if day in fees.days:
+            expected[i] = fees.median[(day - fees.days.start).days]
+    summed = np.cumsum(expected)
+    start = usage.days.start
+    totals = {day: values + summed[(day - start).days] for day, values in usage.total_quantiles.items()}
+    return replace(usage, quantiles=usage.quantiles + expected, total_quantiles=totals)
+
+
+def _cut(one: Forecast, horizon_days: int) -> Forecast:
+    days = Days(one.days.start, one.days.start + timedelta(days=horizon_days))
+    totals = {day: values for day, values in one.total_quantiles.items() if day in days}
+    return replace(one, days=days, quantiles=one.quantiles[:, : len(days)], total_quantiles=totals)
+
+
+class _Billed:
+    """What the ledger has for any scope, whatever the charge, from the first of the month in which a forecast begins.
+
+    One query a month, because there are thousands of scopes.
+    """
+
+    def __init__(self, turn: Turn, cost_basis: str) -> None:
+        self._turn = turn
+        self._measure = f"{cost_basis}_cost"
+        self._months: dict[BillingPeriod, list[dict[str, Any]]] = {}
+
+    def of(self, one: Forecast) -> Decimal:
+        month = BillingPeriod.of(one.days.start)
+        if month not in self._months:
+            query = costs.CostQuery(
+                days=month.days, group_by=("day", *_KEYS), where=(), currency=None, as_of=self._turn.as_of
+            )
+            self._months[month] = costs.costs(self._turn.engine, query)
+        return total(
+            row[self._measure]
+            for row in self._months[month]
+            if row["day"] < one.days.start
+            and row["currency"] == one.currency
+            and all(row[key] == value for key, value in one.scope.pairs)
+        )
+
+
+def _told(one: Forecast, billed: Decimal, cost_basis: str) -> Mapping[str, Any]:
+    """A forecast as the public surface tells it: by day, and for the month in which it begins."""
+    month = BillingPeriod.of(one.days.start)
+    end = one.total_quantiles.get(month.end - timedelta(days=1))
+    return {
+        "scope": dict(one.scope.pairs),
+        "currency": one.currency,
+        "cost_basis": cost_basis,
+        "issued_on": one.issued_on,
+        "forecaster": one.forecaster,
+        "degraded": one.degraded,
+        "measured_coverage": {f"{level:g}": _share(share) for level, share in one.measured_coverage.items()},
+        "backtest_error": dict(one.backtest_error),
+        "month": str(month),
+        "month_to_date": billed,
+        "month_end": None if end is None else billed + _cents(end[MEDIAN]),
+        "low_80": None if end is None else billed + _cents(end[LOW_80]),
+        "high_80": None if end is None else billed + _cents(end[HIGH_80]),
+        "low_95": None if end is None else billed + _cents(end[LOW_95]),
+        "high_95": None if end is None else billed + _cents(end[HIGH_95]),
+        "days": [
+            {
+                "day": day.isoformat(),
+                **{f"q{level:g}": plain(_cents(one.quantiles[k, i])) for k, level in enumerate(LEVELS)},
+            }
+            for i, day in enumerate(one.days)
+        ],
+    }
+
+
+def _cents(value: float) -> Decimal:
+    return Decimal(repr(float(value))).quantize(Decimal("0.01"))
+
+
+def _share(share: float) -> str | None:
+    return None if share != share else f"{share:.3f}"
+
+

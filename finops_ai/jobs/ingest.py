@@ -1,0 +1,205 @@
+"""Bill in: every new delivery of every source is scanned, allocated, settled and swapped into the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from finops_ai.allocation.apply import allocate
+from finops_ai.allocation.rules import Rules
+from finops_ai.domain.delivery import Delivery, Refusal
+from finops_ai.domain.errors import Leak, Malformed, Problem, Unavailable
+from finops_ai.domain.money import plain
+from finops_ai.domain.outcome import Outcome
+from finops_ai.jobs.run import Turn, problems_of
+from finops_ai.ledger import charges, usage
+from finops_ai.ledger.charges import KnownDelivery
+from finops_ai.sources.base import ChargeSource, Scan, UsageSource
+
+
+def ingest(
+    turn: Turn,
+    sources: Sequence[ChargeSource],
+    usage_sources: Sequence[UsageSource],
+    rules: Rules,
+    rules_version: str,
+) -> Outcome:
+    """Load what is new; a delivery that cannot be trusted is refused whole and its period's last version answers on.
+
+    A delivery is loaded again when its fingerprint or `rules_version` changed. Sources do not wait for each
+    other: one that cannot be reached is told as a problem and the others go on.
+    """
+    results: list[Mapping[str, Any]] = []
+    problems: list[Problem] = []
+    counts = dict.fromkeys(("loaded", "unchanged", "refused", "unavailable"), 0)
+    for source in sources:
+        try:
+            for result, found in _source(turn, source, rules, rules_version):
+                results.append(result)
+                problems.extend(found)
+                counts[str(result["status"])] += 1
+        except Unavailable as error:
+            counts["unavailable"] += 1
+            problems.extend(problems_of(error, source.name))
+    for usage_source in usage_sources:
+        try:
+            results.append(_usage(turn, usage_source))
+            counts[str(results[-1]["status"])] += 1
+        except (Malformed, Unavailable) as error:
+            found = problems_of(error, usage_source.name)
+            problems.extend(found)
+            counts["unavailable" if isinstance(error, Unavailable) else "refused"] += 1
+            results.append(_shown(usage_source.name, None, "", "refused", problems=found))
+    return Outcome(job="ingest", as_of=turn.as_of, counts=counts, results=tuple(results), problems=tuple(problems))
+
+
+def _source(
+    turn: Turn, source: ChargeSource, rules: Rules, rules_version: str
+) -> Iterator[tuple[Mapping[str, Any], tuple[Problem, ...]]]:
+    for delivery in source.deliveries(None):
+        if isinstance(delivery, Refusal):
+            yield _refused(turn, delivery.source, delivery, "", rules_version, Malformed(delivery.problems))
+            continue
+        known = charges.known(turn.engine, source.name, delivery.billing_period, turn.as_of)
+        if known and known.fingerprint == delivery.fingerprint and known.rules_version == rules_version:
+            yield _known(known, "unchanged"), ()
+            continue
+        turn.progress(f"{source.name} {delivery.billing_period}: reading {len(delivery.parts)} file(s)")
+        try:
+            scan = source.charges(delivery)
+        except Malformed as error:
+            yield _refused(turn, source.name, delivery, delivery.fingerprint, rules_version, error)
+            continue
+        errors = tuple(problem for problem in scan.problems if problem.severity == "error")
+        yield _load(turn, delivery, scan, rules, rules_version), errors
+
+
+def _load(turn: Turn, delivery: Delivery, scan: Scan, rules: Rules, rules_version: str) -> Mapping[str, Any]:
+    _settled(delivery, scan)
+    if turn.dry_run:
+        return _shown(
+            delivery.source,
+            delivery,
+            delivery.fingerprint,
+            "loaded",
+            rows=scan.control.rows,
+            rejected=scan.rows_rejected,
+            billed=scan.billed(),
+            problems=scan.problems,
+        )
+    known = charges.load(
+        turn.engine,
+        source=delivery.source,
+        billing_period=delivery.billing_period,
+        fingerprint=delivery.fingerprint,
+        rules_version=rules_version,
+        known_at=turn.as_of,
+        dimensions=allocate(scan.dimensions, rules),
+        facts=scan.facts,
+        control=scan.control,
+        rows_rejected=scan.rows_rejected,
+        problems=scan.problems,
+    )
+    return _known(known, "loaded", scan.problems)
+
+
+def _settled(delivery: Delivery, scan: Scan) -> None:
+    if dict(scan.billed()) != dict(scan.control.billed_cost):
+        raise Leak(
+            f"{delivery.source} {delivery.billing_period}: mapped {dict(scan.billed())}, "
+            f"files hold {dict(scan.control.billed_cost)}"
+        )
+
+
+def _refused(
+    turn: Turn, source: str, delivery: Delivery | Refusal, fingerprint: str, rules_version: str, error: Malformed
+) -> tuple[Mapping[str, Any], tuple[Problem, ...]]:
+    if not turn.dry_run:
+        charges.refuse(
+            turn.engine,
+            source=source,
+            billing_period=delivery.billing_period,
+            fingerprint=fingerprint,
+            rules_version=rules_version,
+            known_at=turn.as_of,
+            rows=error.rows,
+            rows_rejected=error.rejected,
+            problems=error.problems,
+        )
+    shown = _shown(
+        source,
+        delivery,
+        fingerprint,
+        "refused",
+        rows=error.rows,
+        rejected=error.rejected,
+        problems=error.problems,
+    )
+    return shown, error.problems
+
+
+def _usage(turn: Turn, source: UsageSource) -> Mapping[str, Any]:
+    fingerprint = source.fingerprint()
+    if usage.known_usage(turn.engine, source.name) == fingerprint:
+        return _shown(source.name, None, fingerprint, "unchanged")
+    turn.progress(f"{source.name}: reading usage")
+    usages = tuple(source.usage())
+    if not turn.dry_run:
+        usage.replace(turn.engine, source.name, fingerprint, usages, turn.as_of)
+    return _shown(source.name, None, fingerprint, "loaded", rows=sum(len(item.hours) for item in usages))
+
+
+def _known(known: KnownDelivery, status: str, problems: Sequence[Problem] = ()) -> Mapping[str, Any]:
+    return {
+        "source": known.source,
+        "billing_period": str(known.billing_period),
+        "fingerprint": known.fingerprint,
+        "status": status,
+        "rows": known.rows,
+        "rows_rejected": known.rows_rejected,
+        "billed_cost": _amounts(known.billed_cost),
+        "effective_cost": _amounts(known.effective_cost),
+        "problems": [told(problem) for problem in problems],
+    }
+
+
+def _shown(
+    source: str,
+    delivery: Delivery | Refusal | None,
+    fingerprint: str,
+    status: str,
+    *,
+    rows: int = 0,
+    rejected: int = 0,
+    billed: Mapping[str, Decimal] | None = None,
+    problems: Sequence[Problem] = (),
+) -> Mapping[str, Any]:
+    period = delivery.billing_period if delivery else None
+    return {
+        "source": source,
+        "billing_period": str(period) if period else None,
+        "fingerprint": fingerprint,
+        "status": status,
+        "rows": rows,
+        "rows_rejected": rejected,
+        "billed_cost": _amounts(billed or {}),
+        "effective_cost": {},
+        "problems": [told(problem) for problem in problems],
+    }
+
+
+def _amounts(amounts: Mapping[str, Decimal]) -> dict[str, str]:
+    return {currency: plain(amount) for currency, amount in sorted(amounts.items())}
+
+
+def told(problem: Problem) -> dict[str, Any]:
+    """A problem as the public surface tells it."""
+    return {
+        "file": problem.file,
+        "line": problem.line,
+        "column": problem.column,
+        "value": problem.value,
+        "message": problem.message,
+        "severity": problem.severity,
+    }

@@ -1,0 +1,17 @@
+"""kind -> module for every plug-in family; the only list.
+
+A plug-in is a module with `Settings` (what configuration may say of it) and `make` (settings and world to the part).
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+from finops_ai.forges import folder as folder_forge
+from finops_ai.sinks import folder, pagerduty
+from finops_ai.sources import aws_cur, focus_files, usage_files
+
+SOURCES: dict[str, ModuleType] = {"aws_cur": aws_cur, "focus_files": focus_files}
+USAGE: dict[str, ModuleType] = {"usage_files": usage_files}
+SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
+FORGES: dict[str, ModuleType] = {"folder": folder_forge}

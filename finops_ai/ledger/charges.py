@@ -1,0 +1,229 @@
+"""Versions of billing periods: load one whole, say which is known, refuse, prune."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from finops_ai.domain.delivery import ControlTotal
+from finops_ai.domain.errors import Problem
+from finops_ai.domain.period import BillingPeriod
+from finops_ai.ledger import codecs, cube
+from finops_ai.ledger.connect import driver_errors, exclusive
+from finops_ai.ledger.tables import delivery, delivery_total
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+# Tables named charge_<version> without a version: what a prune that was cut off has left.
+ORPHANS = """
+SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
+FROM pg_class c
+LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
+WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'charge'::regclass)
+    AND c.relkind = 'r' AND c.relname ~ '^charge_[0-9]+$'
+    AND NOT EXISTS (SELECT FROM delivery d WHERE 'charge_' || d.id = c.relname)
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownDelivery:
+    """A version that answers: `rows` are the bill's own rows, costs are sums by currency."""
+
+    id: int
+    source: str
+    billing_period: BillingPeriod
+    fingerprint: str
+    rules_version: str
+    known_at: datetime
+    rows: int
+    rows_rejected: int
+    last_usage_day: date | None
+    billed_cost: Mapping[str, Decimal]
+    effective_cost: Mapping[str, Decimal]
+    problems: tuple[Problem, ...]
+
+
+def load(
+    engine: sa.Engine,
+    *,
+    source: str,
+    billing_period: BillingPeriod,
+    fingerprint: str,
+    rules_version: str,
+    known_at: datetime,
+    dimensions: pa.Table,
+    facts: pa.Table,
+    control: ControlTotal,
+    rows_rejected: int,
+    problems: Sequence[Problem],
+    loaded_at: datetime | None = None,
+) -> KnownDelivery:
+    """Load a version of (source, billing period) beside the one that answers; at commit it answers instead.
+
+    `dimensions` and `facts` are a Scan's, with the columns of focus.ALLOCATED added. One transaction: a crash at any
+    instant leaves the old version answering, and readers never wait. One load of a source at a time; others queue.
+    `known_at` is the instant from which the version answers, `loaded_at` the clock's (default: the same).
+
+    Raises Leak when the sums of facts, control and the loaded rows differ, Malformed when the tables refuse a value,
+    Unavailable when the server is lost. Nothing of the version remains then.
+    """
+    sums = cube.sums(dimensions, facts)
+    said = {currency: {"billed_cost": cost} for currency, cost in control.billed_cost.items()}
+    cube.settle(sums, said, "the control total", ("billed_cost",))
+    with engine.begin() as connection, driver_errors(engine):
+        connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(f"load:{source}", 0))))
+        version = _insert(
+            connection,
+            source=source,
+            billing_period=billing_period.start,
+            fingerprint=fingerprint,
+            rules_version=rules_version,
+            status="loaded",
+            rows=control.rows,
+            rows_rejected=rows_rejected,
+            last_usage_day=cube.last_usage_day(dimensions, facts),
+            known_at=known_at,
+            loaded_at=loaded_at or known_at,
+            problems=codecs.problems_to_json(problems),
+        )
+        loaded = cube.load_partition(connection, version, source, dimensions, facts)
+        cube.settle(sums, loaded, "PostgreSQL")
+        if loaded:
+            totals = [{"delivery_id": version, "currency": currency, **costs} for currency, costs in loaded.items()]
+            connection.execute(sa.insert(delivery_total), totals)
+        # Last, because other loads wait for this lock; readers do not.
+        connection.execute(sa.text(f"ALTER TABLE charge ATTACH PARTITION charge_{version} FOR VALUES IN ({version})"))
+        return _read(connection, delivery.c.id == version)[0]
+
+
+def known(engine: sa.Engine, source: str, billing_period: BillingPeriod, as_of: datetime) -> KnownDelivery | None:
+    """The version of one period that answers at `as_of`."""
+    with engine.connect() as connection:
+        chosen = _versions(as_of).where(delivery.c.source == source, delivery.c.billing_period == billing_period.start)
+        found = _read(connection, delivery.c.id.in_(chosen))
+    return found[0] if found else None
+
+
+def known_all(engine: sa.Engine, as_of: datetime, source: str | None = None) -> list[KnownDelivery]:
+    """The versions that answer at `as_of`, by source and period."""
+    with engine.connect() as connection:
+        return known_in(connection, as_of, source)
+
+
+def known_in(connection: sa.Connection, as_of: datetime, source: str | None = None) -> list[KnownDelivery]:
+    """`known_all` inside the caller's transaction."""
+    chosen = _versions(as_of)
+    if source is not None:
+        chosen = chosen.where(delivery.c.source == source)
+    return _read(connection, delivery.c.id.in_(chosen))
+
+
+def version_ids(connection: sa.Connection, as_of: datetime) -> list[int]:
+    """Ids of the versions that answer at `as_of`: given as values, they let PostgreSQL open only their partitions."""
+    return list(connection.scalars(_versions(as_of)))
+
+
+def refuse(
+    engine: sa.Engine,
+    *,
+    source: str,
+    billing_period: BillingPeriod | None,
+    fingerprint: str,
+    known_at: datetime,
+    rows: int,
+    rows_rejected: int,
+    problems: Sequence[Problem],
+    rules_version: str = "",
+    loaded_at: datetime | None = None,
+) -> int:
+    """Record that a delivery was refused and why; it never answers. The same refusal again is recorded once."""
+    values: dict[str, Any] = {
+        "source": source,
+        "billing_period": billing_period.start if billing_period else None,
+        "fingerprint": fingerprint,
+        "rules_version": rules_version,
+        "status": "refused",
+        "rows": rows,
+        "rows_rejected": rows_rejected,
+        "problems": codecs.problems_to_json(problems),
+    }
+    same = [delivery.c[name].is_not_distinct_from(value) for name, value in values.items()]
+    with engine.begin() as connection:
+        earlier = connection.scalar(sa.select(delivery.c.id).where(*same, delivery.c.known_at <= known_at).limit(1))
+        return earlier or _insert(connection, **values, known_at=known_at, loaded_at=loaded_at or known_at)
+
+
+def prune(engine: sa.Engine, before: datetime) -> int:
+    """Drop the versions that were superseded before that instant; how many.
+
+    Reads with `as_of` >= `before` stay as they were. Readers do not wait; a prune that was cut off is finished by the
+    next.
+    """
+    newer = delivery.alias()
+    superseded = sa.exists().where(
+        newer.c.source == delivery.c.source,
+        newer.c.billing_period == delivery.c.billing_period,
+        newer.c.status == "loaded",
+        newer.c.known_at <= before,
+        sa.tuple_(newer.c.known_at, newer.c.id) > sa.tuple_(delivery.c.known_at, delivery.c.id),
+    )
+    with engine.begin() as connection:
+        pruned = connection.execute(sa.delete(delivery).where(delivery.c.status == "loaded", superseded)).rowcount
+    # DETACH CONCURRENTLY lets readers go on, and for that refuses to run inside a transaction.
+    with (
+        exclusive(engine, "prune", patience_seconds=60),
+        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
+    ):
+        for partition, attached, half_detached in connection.execute(sa.text(ORPHANS)).all():
+            if attached:
+                how = "FINALIZE" if half_detached else "CONCURRENTLY"
+                connection.execute(sa.text(f"ALTER TABLE charge DETACH PARTITION {partition} {how}"))
+            connection.execute(sa.text(f"DROP TABLE {partition}"))
+    return pruned
+
+
+def _insert(connection: sa.Connection, **values: object) -> int:
+    made: int = connection.execute(sa.insert(delivery).values(**values).returning(delivery.c.id)).scalar_one()
+    return made
+
+
+def _versions(as_of: datetime) -> sa.Select[tuple[int]]:
+    by_period = (delivery.c.source, delivery.c.billing_period)
+    return (
+        sa.select(delivery.c.id)
+        .where(delivery.c.status == "loaded", delivery.c.known_at <= as_of)
+        .distinct(*by_period)
+        .order_by(*by_period, delivery.c.known_at.desc(), delivery.c.id.desc())
+    )
+
+
+def _read(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[KnownDelivery]:
+    order = (delivery.c.source, delivery.c.billing_period)
+    rows = connection.execute(sa.select(delivery).where(chosen).order_by(*order)).all()
+    totals = sa.select(delivery_total).where(delivery_total.c.delivery_id.in_([row.id for row in rows]))
+    costs: dict[int, list[Any]] = {row.id: [] for row in rows}
+    for total in connection.execute(totals.order_by(delivery_total.c.currency)):
+        costs[total.delivery_id].append(total)
+    return [
+        KnownDelivery(
+            id=row.id,
+            source=row.source,
+            billing_period=BillingPeriod.of(row.billing_period),
+            fingerprint=row.fingerprint,
+            rules_version=row.rules_version,
+            known_at=row.known_at,
+            rows=row.rows,
+            rows_rejected=row.rows_rejected,
+            last_usage_day=row.last_usage_day,
+            billed_cost={total.currency: total.billed_cost for total in costs[row.id]},
+            effective_cost={total.currency: total.effective_cost for total in costs[row.id]},
+            problems=codecs.problems_from_json(row.problems),
+        )
+        for row in rows
+    ]

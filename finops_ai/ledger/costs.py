@@ -1,0 +1,171 @@
+"""The ledger's answer to "what did it cost": sums of the versions known at an instant, by any keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+import sqlalchemy as sa
+
+from finops_ai.domain import focus
+from finops_ai.domain.money import EXACT, total
+from finops_ai.domain.period import Days
+from finops_ai.domain.scope import Scope
+from finops_ai.ledger.charges import version_ids
+from finops_ai.ledger.keys import BILLING_PERIOD, column, condition, cost_column, of_kind
+from finops_ai.ledger.tables import COSTS, DIMENSION_COLUMNS, charge, delivery, dimension
+
+EXPORT_ROWS = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CostQuery:
+    """`where` holds pairs of key and value: pairs of one key are alternatives, different keys must all hold."""
+
+    days: Days
+    group_by: tuple[str, ...]
+    where: tuple[tuple[str, str], ...]
+    currency: str | None
+    as_of: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coverage:
+    """Of the effective cost in one currency: the share placed by each allocation rule and the share with an owner.
+
+    Shares are of `effective_cost` and add up to 1 over the rules; all are 0 when it is 0.
+    """
+
+    currency: str
+    effective_cost: Decimal
+    by_rule: Mapping[str, Decimal]
+    tagged: Decimal
+
+
+def costs(engine: sa.Engine, query: CostQuery) -> list[dict[str, Any]]:
+    """One mapping for each group, sorted by keys: the keys, `currency`, four costs and `consumed_quantity`.
+
+    Costs are exact decimals in `currency`, which always separates groups. The quantity is None where the units of a
+    group differ. Raises UsageError for an unknown key.
+    """
+    names = list(dict.fromkeys((*query.group_by, "currency")))
+    where = list(query.where) + ([("currency", query.currency)] if query.currency else [])
+    measured = [*(sa.func.sum(charge.c[name]).label(name) for name in COSTS), _quantity()]
+    with engine.connect() as connection:
+        return _grouped(connection, query.as_of, query.days, names, measured, where)
+
+
+def breakdown(
+    engine: sa.Engine,
+    *,
+    scope: Scope,
+    currency: str,
+    cost_basis: str,
+    days: Days,
+    keys: tuple[str, ...],
+    as_of: datetime,
+    charges: str = "usage",
+) -> list[dict[str, Any]]:
+    """What a scope's cost is made of: one mapping for each day and `keys`, with `cost` and `quantity`, sorted."""
+    measured = [sa.func.sum(cost_column(cost_basis)).label("cost"), _quantity("quantity")]
+    where = [*scope.pairs, ("currency", currency)]
+    with engine.connect() as connection:
+        return _grouped(connection, as_of, days, ["day", *keys], measured, where, of_kind(charges))
+
+
+def coverage(engine: sa.Engine, days: Days, as_of: datetime) -> list[Coverage]:
+    """Allocation coverage, by currency."""
+    owned = dimension.c.x_cost_center != focus.UNTAGGED
+    effective = charge.c.effective_cost
+    measured = [
+        sa.func.sum(effective).label("cost"),
+        sa.func.coalesce(sa.func.sum(effective).filter(owned), 0).label("owned"),
+    ]
+    with engine.connect() as connection:
+        rows = _grouped(connection, as_of, days, ["currency", "x_allocation_rule"], measured, [])
+    return [
+        _coverage(currency, [row for row in rows if row["currency"] == currency])
+        for currency in dict.fromkeys(row["currency"] for row in rows)
+    ]
+
+
+def finest(engine: sa.Engine, days: Days, as_of: datetime) -> Iterator[dict[str, Any]]:
+    """Every row of the cube, streamed: all dimension columns (tags as mappings), `day`, `billing_period`, measures."""
+    with engine.connect().execution_options(yield_per=EXPORT_ROWS) as connection:
+        ids = version_ids(connection, as_of)
+        rows = connection.execute(
+            sa.select(
+                column(BILLING_PERIOD).label(BILLING_PERIOD),
+                charge.c.day,
+                *(dimension.c[name] for name in DIMENSION_COLUMNS),
+                *(charge.c[name] for name in focus.MEASURES),
+            )
+            .select_from(_charges(with_delivery=True))
+            .where(_within(ids, days))
+            .order_by(charge.c.day, charge.c.dimension_id)
+        )
+        for row in rows.mappings():
+            yield dict(row)
+
+
+def _grouped(
+    connection: sa.Connection,
+    as_of: datetime,
+    days: Days,
+    names: Sequence[str],
+    measured: Sequence[sa.Label[Any]],
+    where: Sequence[tuple[str, str]],
+    *conditions: sa.ColumnElement[bool],
+) -> list[dict[str, Any]]:
+    """Groups by `names` of what is known at `as_of`, sorted by their values."""
+    alternatives: dict[str, list[str]] = {}
+    for name, value in where:
+        alternatives.setdefault(name, []).append(value)
+    columns = [column(name).label(f"key_{number}") for number, name in enumerate(names)]
+    selected = sa.select(*columns, *measured).select_from(
+        _charges(with_delivery=BILLING_PERIOD in {*names, *alternatives})
+    )
+    rows = connection.execute(
+        selected.where(
+            _within(version_ids(connection, as_of), days),
+            *(condition(name, values) for name, values in alternatives.items()),
+            *conditions,
+        ).group_by(*columns)
+    ).all()
+    labels = [*names, *(each.name for each in measured)]
+    return sorted((dict(zip(labels, row, strict=True)) for row in rows), key=lambda row: [row[name] for name in names])
+
+
+def _charges(*, with_delivery: bool) -> sa.FromClause:
+    joined = charge.join(dimension, dimension.c.id == charge.c.dimension_id)
+    return joined.join(delivery, delivery.c.id == charge.c.delivery_id) if with_delivery else joined
+
+
+def _within(versions: list[int], days: Days) -> sa.ColumnElement[bool]:
+    chosen = sa.bindparam(None, versions, sa.ARRAY(sa.BigInteger))
+    return sa.and_(charge.c.delivery_id == sa.any_(chosen), charge.c.day >= days.start, charge.c.day < days.end)
+
+
+def _quantity(label: str = "consumed_quantity") -> sa.Label[Any]:
+    """The sum where all quantities of the group are in one unit, else null: hours and tokens do not add up."""
+    counted = charge.c.consumed_quantity.is_not(None)
+    unit = dimension.c.consumed_unit
+    one_unit = sa.func.min(unit).filter(counted) == sa.func.max(unit).filter(counted)
+    return sa.case((one_unit, sa.func.sum(charge.c.consumed_quantity))).label(label)
+
+
+def _coverage(currency: str, rows: Sequence[Mapping[str, Any]]) -> Coverage:
+    whole = total(row["cost"] for row in rows)
+
+    def share(cost: Decimal) -> Decimal:
+        return EXACT.divide(cost, whole) if whole else Decimal(0)
+
+    return Coverage(
+        currency=currency,
+        effective_cost=whole,
+        by_rule={row["x_allocation_rule"]: share(row["cost"]) for row in rows},
+        tagged=share(total(row["owned"] for row in rows)),
+    )

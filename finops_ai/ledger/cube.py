@@ -1,0 +1,138 @@
+"""From Arrow to one partition of the cube: dimension dictionary, COPY, unique key, and sums that must agree."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from finops_ai.domain import focus
+from finops_ai.domain.errors import Leak
+from finops_ai.ledger import bulk
+from finops_ai.ledger.connect import psycopg_connection
+from finops_ai.ledger.keys import CORRECTION
+from finops_ai.ledger.tables import COSTS, DIMENSION_COLUMNS, JSON_DIMENSIONS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Sums = Mapping[str, Mapping[str, Decimal]]
+"""Currency to cost column to sum."""
+
+
+def sums(dimensions: pa.Table, facts: pa.Table) -> Sums:
+    """What the facts in memory come to."""
+    import pyarrow as pa
+
+    numbered = pa.table({"dimension": dimensions["dimension"], "currency": dimensions["billing_currency"]})
+    currencies = numbered.sort_by("dimension")["currency"].combine_chunks().dictionary_encode()
+    costs = facts.select(COSTS).append_column("currency", currencies.take(facts["dimension"]))
+    totals = costs.group_by("currency").aggregate([(name, "sum") for name in COSTS])
+    return {row["currency"]: {name: row[f"{name}_sum"] for name in COSTS} for row in totals.to_pylist()}
+
+
+def last_usage_day(dimensions: pa.Table, facts: pa.Table) -> date | None:
+    """The latest day on which something was used: fees and credits are dated ahead and say nothing of completeness."""
+    import pyarrow.compute as pc
+
+    usage = pc.and_(
+        pc.equal(dimensions["charge_category"], "Usage"), pc.not_equal(dimensions["charge_class"], CORRECTION)
+    )
+    numbers = dimensions.filter(usage)["dimension"]
+    latest = pc.max(facts.filter(pc.is_in(facts["dimension"], numbers.combine_chunks()))["day"]).as_py()
+    return latest if isinstance(latest, date) else None
+
+
+def settle(measured: Sums, said: Sums, by: str, columns: Sequence[str] = COSTS) -> None:
+    """Raises Leak unless `said`, by another path, equals the measured sums; a currency not named has sums of 0."""
+    for currency in sorted({*said, *measured}):
+        for name in columns:
+            ours, theirs = (each.get(currency, {}).get(name, Decimal(0)) for each in (measured, said))
+            if ours != theirs:
+                raise Leak(f"{name} in {currency}: the charges come to {ours}, {by} to {theirs}")
+
+
+def load_partition(connection: sa.Connection, version: int, source: str, dimensions: pa.Table, facts: pa.Table) -> Sums:
+    """Fill the table `charge_<version>`, ready to be attached; what its rows come to in PostgreSQL."""
+    ids = _dimension_ids(connection, source, dimensions)
+    rows = _by_id(facts, ids)
+    table = f"charge_{version:d}"
+    connection.execute(sa.text("SET LOCAL maintenance_work_mem = '256MB'"))
+    # The check spares ATTACH PARTITION a scan; the default spares the wire a column.
+    connection.execute(
+        sa.text(
+            f"CREATE TABLE {table} (LIKE charge INCLUDING CONSTRAINTS,"
+            f" CONSTRAINT {table}_version CHECK (delivery_id = {version:d}));"
+            f" ALTER TABLE {table} ALTER delivery_id SET DEFAULT {version:d}"
+        )
+    )
+    copied = bulk.copy_arrow(psycopg_connection(connection), table, rows)
+    if copied != rows.num_rows:
+        raise Leak(f"{rows.num_rows} rows were sent to PostgreSQL, {copied} arrived")
+    connection.execute(sa.text(f"CREATE UNIQUE INDEX ON {table} (dimension_id, day)"))
+    costs = ", ".join(f"sum({name}) AS {name}" for name in COSTS)
+    totals = connection.execute(
+        sa.text(
+            f"SELECT billing_currency AS currency, {costs} FROM {table} JOIN dimension ON dimension_id = id GROUP BY 1"  # noqa: S608
+        )
+    )
+    return {row["currency"]: {name: row[name] for name in COSTS} for row in totals.mappings()}
+
+
+def _dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table) -> NDArray[np.int64]:
+    """The ledger's id of each dimension number; tuples never seen before are added to the dictionary."""
+    names = ", ".join(DIMENSION_COLUMNS)
+    connection.execute(
+        sa.text(
+            "CREATE TEMPORARY TABLE staged_dimension ON COMMIT DROP AS"  # noqa: S608
+            f" SELECT 0 AS number, digest, {names} FROM dimension WITH NO DATA"
+        )
+    )
+    driver = psycopg_connection(connection)
+    bulk.copy_arrow(driver, "staged_dimension", _with_digests(source, dimensions))
+    # Looking first keeps known tuples from using up ids; two numbers of one tuple meet at ON CONFLICT.
+    connection.execute(
+        sa.text(
+            f"INSERT INTO dimension (digest, {names}) SELECT digest, {names} FROM staged_dimension s"  # noqa: S608
+            " WHERE NOT EXISTS (SELECT FROM dimension d WHERE d.digest = s.digest) ON CONFLICT (digest) DO NOTHING"
+        )
+    )
+    query = "SELECT array_agg(number), array_agg(id) FROM staged_dimension JOIN dimension USING (digest)"
+    ids = np.zeros(dimensions.num_rows, dtype=np.int64)
+    if dimensions.num_rows:
+        [(numbers, found)] = bulk.read_arrays(driver, query, {})
+        ids[numbers] = found
+    return ids
+
+
+def _with_digests(source: str, dimensions: pa.Table) -> pa.Table:
+    """Rows as the table wants them. The digest is over length and value of each column, so that no two tuples meet."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    columns: dict[str, Any] = {"source": pa.repeat(source, dimensions.num_rows)}
+    for name in (*focus.DIMENSIONS, *focus.ALLOCATED):
+        column = dimensions[name].cast(pa.string()).fill_null("").combine_chunks()
+        columns[name] = pc.if_else(pc.equal(column, ""), "{}", column) if name in JSON_DIMENSIONS else column
+    spelled = [part for column in columns.values() for part in (pc.binary_length(column).cast(pa.string()), column)]
+    tuples = pc.binary_join_element_wise(*spelled, ":").to_pylist()
+    digests = ["\\x" + hashlib.sha256(each.encode()).hexdigest() for each in tuples]
+    return pa.table({"number": dimensions["dimension"], "digest": pa.array(digests, pa.string()), **columns})
+
+
+def _by_id(facts: pa.Table, ids: NDArray[np.int64]) -> pa.Table:
+    """Facts with the ledger's ids for numbers; where two numbers are one tuple, their rows are added up."""
+    import pyarrow as pa
+
+    measures = list(focus.MEASURES)
+    keyed = pa.table({"dimension_id": ids[facts["dimension"].to_numpy()], **{n: facts[n] for n in ("day", *measures)}})
+    if len(np.unique(ids)) == len(ids):
+        return keyed
+    added = keyed.group_by(["dimension_id", "day"]).aggregate([(name, "sum") for name in measures])
+    return added.rename_columns(["dimension_id", "day", *measures])

@@ -1,0 +1,69 @@
+"""The record of job runs: what was started, how it ended, what it counted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from finops_ai.domain.errors import Problem
+from finops_ai.ledger import codecs
+from finops_ai.ledger.tables import job_run
+
+RUNNING = "running"
+INTERRUPTED = "interrupted"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """`state` is running, interrupted (its process died) or what `finish` was told."""
+
+    id: int
+    job: str
+    as_of: datetime
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    counts: Mapping[str, int]
+    problems: tuple[Problem, ...]
+
+
+def start(engine: sa.Engine, job: str, as_of: datetime, now: datetime) -> int:
+    """Record that a job runs; its id. The caller holds the job's lock, so an earlier run still open has died."""
+    died = sa.update(job_run).where(job_run.c.job == job, job_run.c.state == RUNNING)
+    started = sa.insert(job_run).values(job=job, as_of=as_of, state=RUNNING, started_at=now, counts={}, problems=[])
+    with engine.begin() as connection:
+        connection.execute(died.values(state=INTERRUPTED, ended_at=now))
+        id: int = connection.execute(started.returning(job_run.c.id)).scalar_one()
+    return id
+
+
+def finish(
+    engine: sa.Engine, id: int, state: str, now: datetime, counts: Mapping[str, int], problems: Sequence[Problem]
+) -> None:
+    """Record how a run ended."""
+    values = {"counts": dict(counts), "problems": codecs.problems_to_json(problems)}
+    ended = sa.update(job_run).where(job_run.c.id == id).values(state=state, ended_at=now, **values)
+    with engine.begin() as connection:
+        connection.execute(ended)
+
+
+def latest(engine: sa.Engine, limit: int = 20) -> list[JobRun]:
+    """The newest runs, newest first."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(job_run).order_by(job_run.c.id.desc()).limit(limit)).all()
+    return [
+        JobRun(
+            id=row.id,
+            job=row.job,
+            as_of=row.as_of,
+            state=row.state,
+            started_at=row.started_at,
+            ended_at=row.ended_at,
+            counts=row.counts,
+            problems=codecs.problems_from_json(row.problems),
+        )
+        for row in rows
+    ]

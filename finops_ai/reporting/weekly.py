@@ -1,0 +1,238 @@
+"""A week's facts put together into a Report: pure sums of decimals, every table tied to its headline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.errors import Problem
+from finops_ai.domain.forecast import Forecast
+from finops_ai.domain.money import EXACT, total
+from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.domain.report import (
+    Accuracy,
+    Coverage,
+    DayFigure,
+    DeliveryFact,
+    Mover,
+    Note,
+    OwnerCost,
+    ProposalFact,
+    Report,
+    Section,
+    Versus,
+)
+from finops_ai.reporting.formats import day
+from finops_ai.reporting.outlook import Outlook
+
+Row = Mapping[str, Any]
+WEEK = timedelta(days=7)
+MOVER_KEYS = ("x_cost_center", "x_ai_model", "service_name")
+MOVERS = 8
+HISTORY_DAYS = 35
+"""Days before the week's end that the daily chart shows; together with the month it is what `costs` must reach."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What a job hands over, all as known at `as_of`.
+
+    `costs`: rows with day, currency, MOVER_KEYS and `<cost_basis>_cost` as Decimal, from `first_day(week)` on; shared
+    costs may have been split already (`x_shared_from` then names the pool, else is '' or missing).
+    `forecasts`: of the total, of cost centers and of AI models; those issued last count, others are ignored.
+    `coverage`: of the week's direct costs. `traces`: by episode key, the days to draw. `problems`: of the data.
+    """
+
+    as_of: datetime
+    week: Days
+    cost_basis: str
+    rules_version: str
+    complete_through: date | None
+    costs: Sequence[Row]
+    forecasts: Sequence[Forecast] = ()
+    episodes: Sequence[Episode] = ()
+    traces: Mapping[str, Sequence[DayFigure]] | None = None
+    coverage: Sequence[Coverage] = ()
+    accuracy: Sequence[Accuracy] = ()
+    proposals: Sequence[ProposalFact] = ()
+    deliveries: Sequence[DeliveryFact] = ()
+    problems: Sequence[Problem] = ()
+
+    @property
+    def before(self) -> Days:
+        return Days(self.week.start - WEEK, self.week.end - WEEK)
+
+    @property
+    def month(self) -> BillingPeriod:
+        """The month of the week's last day."""
+        return BillingPeriod.of(self.week.end - timedelta(days=1))
+
+
+def last_week(today: date) -> Days:
+    """The newest week from Monday to Sunday that ended before `today`."""
+    monday = today - timedelta(days=today.weekday())
+    return Days(monday - WEEK, monday)
+
+
+def first_day(week: Days) -> date:
+    """First day of which a report on `week` needs costs."""
+    month = BillingPeriod.of(week.end - timedelta(days=1)).start
+    return min(month, week.end - timedelta(days=HISTORY_DAYS))
+
+
+def assemble(facts: Facts) -> Report:
+    """Raises Leak when a table would not add up to its headline."""
+    currencies = {row["currency"] for row in facts.costs}
+    currencies |= {episode.excess.currency for episode in facts.episodes}
+    currencies |= {proposal.saving.low.currency for proposal in facts.proposals}
+    deliveries = sorted(facts.deliveries, key=lambda fact: (fact.source, fact.billing_period, fact.currency))
+    return Report(
+        week=facts.week,
+        as_of=facts.as_of,
+        cost_basis=facts.cost_basis,
+        rules_version=facts.rules_version,
+        complete_through=facts.complete_through,
+        sections=tuple(_section(facts, currency) for currency in sorted(currencies)),
+        deliveries=tuple(deliveries),
+        notes=tuple(_notes(facts)),
+    )
+
+
+def _section(facts: Facts, currency: str) -> Section:
+    rows = [row for row in facts.costs if row["currency"] == currency]
+    cost = f"{facts.cost_basis}_cost"
+    by_issue = sorted(facts.forecasts, key=lambda forecast: forecast.issued_on)
+    outlook = Outlook(
+        month=facts.month,
+        complete_through=facts.complete_through,
+        forecasts={one.scope: one for one in by_issue if one.currency == currency},
+    )
+    by_day = _sums(rows, lambda row: row["day"], cost)
+    earlier = Days(facts.week.start - 4 * WEEK, facts.week.end - 4 * WEEK)
+    month_to_date = _in(by_day, facts.month.days)
+    episodes = [episode for episode in facts.episodes if episode.excess.currency == currency]
+    traces = facts.traces or {}
+    return Section(
+        currency=currency,
+        spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
+        four_weeks_earlier=_in(by_day, earlier) if min(by_day, default=facts.week.end) <= earlier.start else None,
+        month=facts.month,
+        month_to_date=month_to_date,
+        month_end=outlook.month_end(by_day),
+        by_cost_center=_owners(facts, rows, "x_cost_center", outlook),
+        by_ai_model=_owners(facts, rows, "x_ai_model", outlook),
+        movers=_movers(facts, rows, episodes),
+        coverage=next((known for known in facts.coverage if known.currency == currency), None),
+        accuracy=tuple(known for known in facts.accuracy if known.currency == currency),
+        episodes=tuple(sorted(episodes, key=_urgency)),
+        traces=tuple((episode.key, tuple(traces[episode.key])) for episode in episodes if episode.key in traces),
+        proposals=tuple(sorted((p for p in facts.proposals if p.saving.low.currency == currency), key=_worth)),
+        daily=outlook.daily(by_day, facts.week.end - timedelta(days=HISTORY_DAYS)),
+        cumulative=outlook.cumulative(by_day),
+    )
+
+
+def _sums(rows: Iterable[Row], key: Callable[[Row], Any], cost: str) -> dict[Any, Decimal]:
+    sums: dict[Any, Decimal] = {}
+    for row in rows:
+        name = key(row)
+        sums[name] = EXACT.add(sums.get(name, Decimal(0)), row[cost])
+    return sums
+
+
+def _in(by_day: Mapping[date, Decimal], days: Days) -> Decimal:
+    return total(by_day.get(day, Decimal(0)) for day in days)
+
+
+def _owners(facts: Facts, rows: Sequence[Row], key: str, outlook: Outlook) -> tuple[OwnerCost, ...]:
+    """Owners with any cost in the week, the week before or the month, dearest first."""
+    cost = f"{facts.cost_basis}_cost"
+    by_owner_day = _sums(rows, lambda row: (row[key], row["day"]), cost)
+    direct = _sums((row for row in rows if not row.get("x_shared_from")), lambda row: (row[key], row["day"]), cost)
+    days: dict[str, dict[date, Decimal]] = {}
+    direct_days: dict[str, dict[date, Decimal]] = {}
+    for into, sums in ((days, by_owner_day), (direct_days, direct)):
+        for (owner, on), amount in sums.items():
+            into.setdefault(owner, {})[on] = amount
+    owners = [
+        OwnerCost(
+            name=owner,
+            spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
+            shared=EXACT.subtract(_in(by_day, facts.week), _in(direct_days.get(owner, {}), facts.week)),
+            month_to_date=_in(by_day, facts.month.days),
+            month_end=outlook.owner_month_end(key, owner, direct_days.get(owner, {})),
+        )
+        for owner, by_day in days.items()
+    ]
+    shown = (owner for owner in owners if owner.spend.now or owner.spend.before or owner.month_to_date)
+    return tuple(sorted(shown, key=lambda owner: (-owner.spend.now, owner.name)))
+
+
+def _movers(facts: Facts, rows: Sequence[Row], episodes: Sequence[Episode]) -> tuple[Mover, ...]:
+    """The largest contributors to the week's change and one row for the rest, so that they add up to it."""
+    cost = f"{facts.cost_basis}_cost"
+
+    def what(row: Row) -> tuple[tuple[str, str], ...]:
+        return tuple((key, row[key]) for key in MOVER_KEYS)
+
+    now = _sums((row for row in rows if row["day"] in facts.week), what, cost)
+    before = _sums((row for row in rows if row["day"] in facts.before), what, cost)
+    pairs = {key: Versus(now.get(key, Decimal(0)), before.get(key, Decimal(0))) for key in {*now, *before}}
+    ranked = sorted(pairs.items(), key=lambda item: (-abs(item[1].delta), item[0]))
+    movers = [Mover(what=key, spend=pair, episode=_episode_of(key, episodes)) for key, pair in ranked if pair.delta]
+    rest = [mover.spend for mover in movers[MOVERS:]]
+    if rest:
+        spend = Versus(total(pair.now for pair in rest), total(pair.before for pair in rest))
+        movers[MOVERS:] = [Mover(what=(), spend=spend, others=len(rest))]
+    return tuple(movers)
+
+
+def _episode_of(what: tuple[tuple[str, str], ...], episodes: Sequence[Episode]) -> str | None:
+    """The open episode, narrowest first, in whose scope and place a contributor lies."""
+    known = dict(what)
+    inside = [
+        (len(named), episode.key)
+        for episode in episodes
+        if episode.state is not EpisodeState.RESOLVED
+        and (named := {**dict(episode.scope.pairs), **episode.where})
+        and all(known[name] == value for name, value in named.items() if name in known)
+        and named.keys() & known.keys()
+    ]
+    return min(inside, key=lambda found: (-found[0], found[1]))[1] if inside else None
+
+
+def _urgency(episode: Episode) -> tuple[bool, int, Decimal, str]:
+    """Open ones first, then the graver, then the dearer."""
+    resolved = episode.state is EpisodeState.RESOLVED
+    return (resolved, -episode.severity.rank, -abs(episode.excess.amount), episode.key)
+
+
+def _worth(proposal: ProposalFact) -> tuple[Decimal, str]:
+    return (-proposal.saving.middle.amount, proposal.key)
+
+
+def _notes(facts: Facts) -> Iterator[Note]:
+    last = facts.week.end - timedelta(days=1)
+    if facts.complete_through is None:
+        yield Note("warning", "No day of the bill is complete yet: figures are what has been charged so far.")
+    elif facts.complete_through < last:
+        first = facts.complete_through + timedelta(days=1)
+        span = day(last) if first == last else f"{day(first)} to {day(last)}"
+        yield Note("warning", f"The bill is not complete for {span}: shown, but not judged.")
+    for fact in facts.deliveries:
+        where = f"{fact.source} {fact.billing_period}"
+        if fact.status == "refused":
+            yield Note("error", f"{where}: the delivery was refused; the earlier version stays in use.")
+        elif fact.rows_rejected:
+            yield Note("error", f"{where}: {fact.rows_rejected:,} of {fact.rows:,} rows were rejected.")
+        if fact.difference:
+            yield Note("error", f"{where}: ledger and export differ by {fact.difference} {fact.currency}.")
+        if fact.restated:
+            change = f"{fact.restated:+f} {fact.currency}"
+            yield Note("info", f"{where}: restated by {change} since the week before.")
+    for problem in facts.problems:
+        yield Note("error" if problem.severity == "error" else "warning", str(problem))

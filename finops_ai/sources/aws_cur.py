@@ -1,0 +1,127 @@
+"""AWS Cost and Usage Reports: legacy (CSV, zip, Parquet) by assembly, and CUR 2.0 from Data Exports."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from finops_ai.domain.delivery import Delivery, Refusal
+from finops_ai.domain.errors import Problem
+from finops_ai.domain.period import BillingPeriod
+from finops_ai.sources import exports
+from finops_ai.sources.base import Keep, Scan
+from finops_ai.sources.fetch import fetched
+from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
+from finops_ai.world.world import ObjectStore, World
+
+
+class Settings(BaseModel):
+    """`uri` is the folder of one report or export, or one above it that holds no other."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["aws_cur"] = "aws_cur"
+    name: str
+    uri: str
+    endpoint_url: str | None = None
+    region: str | None = None
+    settle_days: int = Field(default=1, ge=0, description="days after a UTC day's end until its bill is complete")
+    max_rejected_rows: int = Field(default=0, ge=0, description="lines that may be left out before all is refused")
+
+
+MAPPING = LineMapping(
+    sql=Path(__file__).with_suffix(".sql"),
+    version=1,
+    text=(
+        "bill_invoicing_entity",
+        "bill_payer_account_id",
+        "bill_payer_account_name",
+        "line_item_currency_code",
+        "line_item_line_item_type",
+        "line_item_product_code",
+        "line_item_usage_account_id",
+        "line_item_usage_account_name",
+        "line_item_usage_type",
+        "pricing_unit",
+        "product_product_name",
+    ),
+    money=(
+        "line_item_unblended_cost",
+        "line_item_usage_amount",
+        "pricing_public_on_demand_cost",
+        "reservation_effective_cost",
+        "reservation_unused_amortized_upfront_fee_for_billing_period",
+        "reservation_unused_recurring_fee",
+        "savings_plan_savings_plan_effective_cost",
+        "savings_plan_total_commitment_to_date",
+        "savings_plan_used_commitment",
+    ),
+    null_money=frozenset({"pricing_public_on_demand_cost"}),
+    days=("line_item_usage_start_date",),
+    required=frozenset(
+        {
+            "bill_payer_account_id",
+            "line_item_currency_code",
+            "line_item_line_item_type",
+            "line_item_product_code",
+            "line_item_unblended_cost",
+            "line_item_usage_start_date",
+        }
+    ),
+    filled=frozenset({"line_item_currency_code", "line_item_unblended_cost", "line_item_usage_start_date"}),
+    billed="line_item_unblended_cost",
+    currency="line_item_currency_code",
+    day="line_item_usage_start_date",
+    reads=(
+        "line_item_availability_zone",
+        "product_region_code",
+        "reservation_reservation_a_r_n",
+        "split_line_item_parent_resource_id",
+    ),
+    derived={
+        "region_id": "CASE WHEN product_region_code <> '' THEN product_region_code "
+        "ELSE rtrim(line_item_availability_zone, 'abcdefghijklmnopqrstuvwxyz') END",
+        "is_reservation": "coalesce(reservation_reservation_a_r_n <> '', FALSE)",
+    },
+    outside="split_line_item_parent_resource_id <> ''",
+    aliases={"product_region_code": ("product_region",)},
+    tags=Labels(column="resource_tags", prefixes=("resourceTags/", "resource_tags_")),
+    cost_categories=Labels(column="cost_category", prefixes=("costCategory/", "cost_category_")),
+)
+
+
+def make(settings: Settings, world: World, keep: Keep) -> AwsCur:
+    store = world.objects.store(settings.uri, endpoint_url=settings.endpoint_url, region=settings.region)
+    return AwsCur(name=settings.name, settings=settings, store=store, keep=keep)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AwsCur:
+    """One report or export."""
+
+    name: str
+    settings: Settings
+    store: ObjectStore = field(repr=False)
+    keep: Keep = field(repr=False)
+
+    def deliveries(self, since: BillingPeriod | None) -> Iterator[Delivery | Refusal]:
+        objects = {info.key: info for info in self.store.list()}
+        found = exports.manifests(list(objects.values()), reports=True)
+        if not found:
+            message = "holds no manifest of a report or export: point uri at its folder"
+            yield Refusal(
+                source=self.name, billing_period=None, problems=(Problem(file=self.store.root, message=message),)
+            )
+        salt = f"aws_cur {MAPPING.version} {fingerprint_keep(self.keep)}"
+        yield from exports.deliveries(self.name, found, self.store, objects, salt, since)
+
+    def charges(self, delivery: Delivery) -> Scan:
+        from finops_ai.sources.scan import scan
+
+        return scan(
+            fetched(delivery, self.store), MAPPING, self.keep, max_rejected_rows=self.settings.max_rejected_rows
+        )

@@ -1,0 +1,199 @@
+"""Files and a mapping in, the cube of a delivery out: exact, in bounded memory, proved against the raw lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from finops_ai.domain import focus
+from finops_ai.domain.delivery import ControlTotal
+from finops_ai.domain.errors import Leak, Malformed, Problem
+from finops_ai.domain.money import plain
+from finops_ai.sources import lines
+from finops_ai.sources.base import Keep, Scan
+from finops_ai.sources.mapping import COST, LineMapping
+from finops_ai.sources.rejects import MAX_PROBLEMS, locate
+from finops_ai.sources.staging import Engine, Staged, engine, first_line, shapes, stage, unreadable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def scan(
+    parts: Iterable[tuple[str, Path]],
+    mapping: LineMapping,
+    keep: Keep,
+    *,
+    period: date | None = None,
+    max_rejected_rows: int = 0,
+) -> Scan:
+    """Read `parts` (name for people, local file) through `mapping`.
+
+    `period` takes only the lines of the billing period that begins on it. Up to `max_rejected_rows` lines that cannot
+    be booked are left out and counted; more, or any damage to a file, raises Malformed. Raises Leak when the facts
+    do not add up to the raw lines, Unavailable when the machine has no room.
+    """
+    with engine() as duck:
+        staged = stage(parts, mapping, duck)
+        try:
+            return _Delivery(staged, mapping, keep, period, duck).scan(max_rejected_rows)
+        except Exception as error:
+            raise _blamed(error, staged, duck) from error
+
+
+def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
+    """First days of the billing periods that one file tells of.
+
+    Raises Malformed when it cannot be read, or when no line names its period.
+    """
+    with engine() as duck:
+        (part,) = stage([(name, path)], mapping, duck)
+        column = str(mapping.period)
+        query = (
+            f"SELECT DISTINCT CAST(date_trunc('month', day) AS DATE) FROM (SELECT {part.cells[column].as_day()} AS day "
+            f"FROM read_parquet(?)) WHERE NOT {lines.bad_day('day')} ORDER BY 1"
+        )
+        try:
+            periods = [day for (day,) in duck.con.execute(query, [str(part.file)]).fetchall()]
+        except Exception as error:
+            raise _blamed(error, [part], duck) from error
+    if not periods:
+        raise Malformed([Problem(file=name, column=mapping.spelling(column), message="no line names its billing period")])
+    return periods
+
+
+class _Delivery:
+    """The tables of one scan: lines, lines alike added up, charges, dimensions and facts."""
+
+    def __init__(
+        self, staged: Sequence[Staged], mapping: LineMapping, keep: Keep, period: date | None, duck: Engine
+    ) -> None:
+        self._staged = staged
+        self._mapping = mapping
+        self._con = duck.con
+        self._shapes = shapes(staged, mapping, keep, duck)
+        self._con.execute(f"CREATE TEMP VIEW lines AS {lines.lines(self._shapes, mapping, period)}")
+
+    def scan(self, max_rejected_rows: int) -> Scan:
+        self._con.execute(f"CREATE TEMP TABLE grouped AS {lines.grouped(self._shapes, self._mapping)}")
+        self._con.execute(f"CREATE TEMP VIEW groups AS {lines.groups(self._shapes, self._mapping)}")
+        problems, count = self._rejects(max_rejected_rows)
+        self._con.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM groups WHERE NOT ({lines.rejected(self._mapping)})")
+        self._charges()
+        control, outside = self._control(with_rejects=count > 0)
+        dimensions, facts = self._cube()
+        scan = Scan(
+            dimensions=dimensions,
+            facts=facts,
+            control=control,
+            rows_rejected=count,
+            problems=(*problems, *outside, *self._warnings()),
+        )
+        self._settle(scan)
+        return scan
+
+    def _rejects(self, allowed: int) -> tuple[list[Problem], int]:
+        rejected = lines.rejected(self._mapping)
+        total, count = self._one(
+            f"SELECT coalesce(sum(line_items), 0), coalesce(sum(line_items) FILTER (WHERE {rejected}), 0) FROM groups"
+        )
+        if not count:
+            return [], 0
+        problems = locate(self._con, self._staged, self._mapping)
+        if count > allowed:
+            raise Malformed(problems, rows=int(total), rejected=int(count))
+        return problems, int(count)
+
+    def _control(self, *, with_rejects: bool) -> tuple[ControlTotal, list[Problem]]:
+        """Rows and billed cost per currency straight from the lines, and what is told of the lines outside."""
+        where = f"WHERE outside OR NOT ({lines.rejected(self._mapping)})" if with_rejects else ""
+        found = self._con.execute(
+            f"SELECT outside, {self._mapping.currency}, count(*), sum({self._mapping.billed}) FROM lines {where} "
+            "GROUP BY ALL ORDER BY ALL"
+        ).fetchall()
+        inside = [row for row in found if not row[0]]
+        control = ControlTotal(
+            rows=sum(row[2] for row in inside), billed_cost={str(row[1]): Decimal(row[3]) for row in inside}
+        )
+        told = [
+            self._warning("lines that repeat the cost of other lines (split cost allocation) are left out", *row[1:])
+            for row in found
+            if row[0]
+        ]
+        return control, told
+
+    def _warnings(self) -> list[Problem]:
+        """What the mapping and the labels have to say, most lines first."""
+        currency = self._mapping.currency
+        said = self._con.execute(
+            "SELECT problem, billing_currency, sum(line_items), sum(billed_cost) FROM charge WHERE problem <> '' "
+            f"GROUP BY ALL UNION ALL "
+            f"SELECT 'tag keys ' || collision || ' and differ: the first wins', {currency}, sum(line_items), "
+            f"sum({self._mapping.billed}) FROM raw WHERE collision IS NOT NULL GROUP BY ALL "
+            f"ORDER BY 3 DESC, 1, 2 LIMIT {MAX_PROBLEMS}"
+        ).fetchall()
+        return [self._warning(*row) for row in said]
+
+    def _warning(self, what: str, currency: str | None, rows: int, billed: Decimal | None) -> Problem:
+        file = self._staged[0].whole.name if len(self._staged) == 1 else f"{len(self._staged)} files"
+        message = f"{what}: {rows:,} rows, {plain(billed or Decimal(0))} {currency or ''} billed".rstrip()
+        return Problem(file=file, message=message, severity="warning")
+
+    def _charges(self) -> None:
+        """Run the mapping; every dimension becomes text that any database takes, '' for null."""
+        names = [*focus.DIMENSIONS, "day", *focus.MEASURES, "line_items", "problem"]
+        text = lines.NUL.format("coalesce(CAST({0} AS VARCHAR), '')") + " AS {0}"
+        texts = [text.format(name) for name in focus.DIMENSIONS]
+        sql = self._mapping.sql.read_text(encoding="utf-8")
+        self._con.execute(f"CREATE TEMP TABLE charge AS SELECT {', '.join([*texts, *names[len(texts):]])} FROM ({sql})")
+
+    def _cube(self) -> tuple[pa.Table, pa.Table]:
+        names = ", ".join(focus.DIMENSIONS)
+        sums = ", ".join(f"CAST(sum({name}) AS {COST}) AS {name}" for name in focus.MEASURES)
+        self._con.execute(
+            "CREATE TEMP TABLE dimension AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS dimension, * "
+            f"FROM (SELECT DISTINCT {names} FROM charge ORDER BY ALL)"
+        )
+        dimensions = self._con.sql("SELECT * FROM dimension ORDER BY dimension").to_arrow_table()
+        facts = self._con.sql(
+            f"SELECT dimension, day, {sums} FROM charge JOIN dimension USING ({names}) "
+            "GROUP BY dimension, day ORDER BY dimension, day"
+        ).to_arrow_table()
+        return dimensions, facts
+
+    def _settle(self, scan: Scan) -> None:
+        """Sum in = sum out, to the last digit, for every currency."""
+        (rows,) = self._one("SELECT coalesce(sum(line_items), 0) FROM charge")
+        if rows != scan.control.rows:
+            raise Leak(f"{scan.control.rows} lines were read and {rows} were booked")
+        billed = scan.billed()
+        if nonzero(billed) != nonzero(scan.control.billed_cost):
+            raise Leak(f"the lines come to {dict(scan.control.billed_cost)} and the charges to {dict(billed)}")
+
+    def _one(self, query: str) -> tuple[int, ...]:
+        return tuple(self._con.execute(query).fetchall()[0])
+
+
+def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
+    return {currency: amount for currency, amount in amounts.items() if amount}
+
+
+def _blamed(error: Exception, staged: Sequence[Staged], duck: Engine) -> Exception:
+    """The part that DuckDB could not read, found by reading each alone; any other error as it is."""
+    import duckdb
+
+    if not isinstance(error, duckdb.Error) or isinstance(error, duckdb.OutOfMemoryException):
+        return error
+    if isinstance(error, duckdb.OutOfRangeException):
+        return Malformed([Problem(file=staged[0].whole.name, message=f"costs add up to too much: {first_line(error)}")])
+    problems = []
+    for part in staged:
+        try:
+            cells = ", ".join(f"count({cell.sql})" for cell in part.cells.values())
+            duck.con.execute(f"SELECT {cells} FROM read_parquet(?)", [str(part.file)]).fetchall()
+        except duckdb.Error as damage:
+            problems.append(unreadable(part.whole, damage))
+    return Malformed(problems) if problems else error

@@ -1,0 +1,1 @@
+"""Speed and memory as ratios to bare engines measured in the same run."""

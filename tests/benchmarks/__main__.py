@@ -1,0 +1,61 @@
+"""`python -m tests.benchmarks [--quick] [NAME]…`: one table of ratios on stdout, progress on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+SUITES = ("scan", "swap", "forecast")
+
+AIMS = (
+    "scan: at least 0.8 of the speed of the bare DuckDB aggregate; peak memory at most 1 GiB, growing at most",
+    "      1.2 times from 5 to 20 million rows",
+    "swap: at least 0.7 of the speed of raw COPY",
+    "forecast: at least 500 times as fast per series as Prophet",
+)
+
+
+def measure(names: Sequence[str], *, quick: bool) -> list[Mapping[str, Any]]:
+    """Run the suites in order. Each gives one mapping per measurement: `name`, figures in seconds, ratio, note."""
+    rows: list[Mapping[str, Any]] = []
+    for name in names:
+        print(f"{name}: running{' (quick)' if quick else ''}", file=sys.stderr, flush=True)
+        began = time.perf_counter()
+        suite = importlib.import_module(f"tests.benchmarks.{name}")
+        rows.extend({"suite": name, **row} for row in suite.run(quick=quick))
+        print(f"{name}: done in {time.perf_counter() - began:.0f} s", file=sys.stderr, flush=True)
+    return rows
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Columns as wide as their widest cell; numbers with three significant digits."""
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"suites to run: {', '.join(SUITES)} (all)")
+    parser.add_argument("--quick", action="store_true", help="small inputs: proves that it runs, measures little")
+    given = parser.parse_args()
+    if unknown := set(given.names) - set(SUITES):
+        parser.error(f"no such suite: {', '.join(sorted(unknown))}")
+    rows = measure(given.names or SUITES, quick=given.quick)
+    print("\n".join([table(rows), "", "aims:", *(f"  {aim}" for aim in AIMS)]))
+
+
+if __name__ == "__main__":
+    main()

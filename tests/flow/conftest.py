@@ -1,0 +1,35 @@
+"""A configured program: one call writes its configuration, every other runs the command."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+
+from tests.conftest import Finops, Ran
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    finops: Finops
+
+    def __call__(self, *arguments: str, code: int = 0) -> Ran:
+        ran = self.finops(*arguments)
+        assert ran.exit_code == code, f"finops-ai {' '.join(arguments)} ended {ran.exit_code}\n{ran.stdout}\n{ran.stderr}"
+        return ran
+
+
+Configure = Callable[[str], Program]
+
+
+@pytest.fixture
+def configure(finops: Finops) -> Configure:
+    def make(text: str) -> Program:
+        file = finops.folder / "config" / "finops.yaml"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(text), encoding="utf-8")
+        return Program(finops=finops)
+
+    return make

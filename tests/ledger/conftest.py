@@ -1,0 +1,70 @@
+"""One real PostgreSQL for the session; every test gets a database of its own with the newest schema."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+
+import pytest
+import sqlalchemy as sa
+
+from finops_ai.ledger import connect
+from finops_ai.world.postgres import embedded
+
+NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[sa.URL]:
+    with embedded(tmp_path_factory.mktemp("finops")) as url:
+        address = sa.make_url(url)
+        # These data need not outlive the machine: the tests should not wait for its disk.
+        superuser = address.set(username="postgres", database="postgres")
+        _execute(superuser, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")
+        yield address
+
+
+@pytest.fixture(scope="session")
+def template(server: sa.URL) -> str:
+    """Name of an upgraded, empty database."""
+    _execute(server, "CREATE DATABASE ledger_template")
+    engine = connect.open_engine(_address(server, "ledger_template"))
+    connect.upgrade(engine)
+    engine.dispose()
+    return "ledger_template"
+
+
+@pytest.fixture
+def empty_url(server: sa.URL) -> str:
+    """Address of a database without a schema."""
+    return _create(server, "template1")
+
+
+@pytest.fixture
+def ledger_url(server: sa.URL, template: str) -> str:
+    return _create(server, template)
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[sa.Engine]:
+    engine = connect.open_engine(ledger_url)
+    yield engine
+    engine.dispose()
+
+
+def _create(server: sa.URL, template: str) -> str:
+    name = f"test_{next(NUMBERS)}"
+    _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")
+    return _address(server, name)
+
+
+def _address(server: sa.URL, database: str) -> str:
+    return server.set(database=database).render_as_string(hide_password=False)
+
+
+def _execute(server: sa.URL, *statements: str) -> None:
+    engine = connect.open_engine(server.render_as_string(hide_password=False))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement))
+    engine.dispose()
