@@ -172,5 +172,5 @@ def settle_days(config: Config) -> dict[str, int]:
 
 
 def _placed(values: Placed) -> dict[str, str]:
-    named = ("x_cost_center", "x_ai_model", "x_environment")
-    return {name: value for name in named if (value := getattr(values, name)) is not None}
+    named = {attribute: getattr(values, f"x_{attribute}") for attribute in ("cost_center", "ai_model", "environment")}
+    return {attribute: value for attribute, value in named.items() if value is not None}

@@ -59,6 +59,8 @@ def _json(rows: Rows, _: list[str], stream: TextIO) -> None:
 
 
 def _csv(rows: Rows, names: list[str], stream: TextIO) -> None:
+    if not names:
+        return
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow([_cell(name) for name in names])
     writer.writerows([[_cell(row.get(name)) for name in names] for row in rows])

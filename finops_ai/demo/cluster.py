@@ -8,10 +8,11 @@ import io
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from random import Random
 
 from finops_ai.demo.billing import at
+from finops_ai.domain.period import Days
 
 CLUSTER = "prod"
 USAGE_DAYS = 21
@@ -22,7 +23,7 @@ class Container:
     """One workload's container: what it asks for and what it does, per pod. CPU in millicores, memory in MiB.
 
     `burst` is the highest second of an hour over its average, `leak_mib_per_day` grows from Monday to Sunday,
-    `hours` limits how long it has existed. Memory that would pass the limit is an OOM kill.
+    `age_hours` is set for what began of late. Memory that would pass the limit is an OOM kill.
     """
 
     namespace: str
@@ -39,7 +40,7 @@ class Container:
     memory_noise: float = 0.02
     leak_mib_per_day: float = 0.0
     kind: str = "Deployment"
-    hours: int = USAGE_DAYS * 24
+    age_hours: int | None = None
 
 
 CONTAINERS = (
@@ -136,14 +137,17 @@ CONTAINERS = (
         cpu_m=90,
         burst=1.5,
         memory_mib=300,
-        hours=44,
+        age_hours=44,
     ),
 )
 
 
-def usage_file(as_of: date, seed: int) -> bytes:
-    """Hourly samples of every pod up to the start of `as_of` (UTC), as gzipped CSV, oldest first."""
-    rows = [row for container in CONTAINERS for row in _samples(container, as_of, seed)]
+def usage_file(as_of: date, known_on: date, seed: int) -> bytes:
+    """Hourly samples of every pod in the three weeks before `known_on` (UTC), as gzipped CSV, oldest first.
+
+    An hour's samples are the same in every file that holds them; `as_of` is the day from which ages count.
+    """
+    rows = [row for container in CONTAINERS for row in _samples(container, as_of, known_on, seed)]
     rows.sort(key=lambda row: row["timestamp"])
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -152,21 +156,24 @@ def usage_file(as_of: date, seed: int) -> bytes:
     return gzip.compress(text.getvalue().encode(), mtime=0)
 
 
-def _samples(container: Container, as_of: date, seed: int) -> Iterator[dict[str, str]]:
-    for number in range(container.pods):
-        pod = f"{container.workload}-{number}"
-        random = Random(f"{seed}/{pod}")  # noqa: S311 - a simulation, not a secret
-        for hour in (at(as_of, -back) for back in range(container.hours, 0, -1)):
-            yield {
-                "timestamp": f"{hour:%Y-%m-%dT%H:%M:%SZ}",
-                "cluster": CLUSTER,
-                "namespace": container.namespace,
-                "kind": container.kind,
-                "workload": container.workload,
-                "container": container.name,
-                "pod": pod,
-                **_sample(container, hour, random),
-            }
+def _samples(container: Container, as_of: date, known_on: date, seed: int) -> Iterator[dict[str, str]]:
+    born = at(as_of, -container.age_hours) if container.age_hours else None
+    for pod in (f"{container.workload}-{number}" for number in range(container.pods)):
+        for day in Days(known_on - timedelta(days=USAGE_DAYS), known_on):
+            random = Random(f"{seed}/{pod}/{day}")  # noqa: S311 - a simulation, not a secret
+            for hour in (at(day, hour) for hour in range(24)):
+                sample = _sample(container, hour, random)
+                if born is None or hour >= born:
+                    yield {
+                        "timestamp": f"{hour:%Y-%m-%dT%H:%M:%SZ}",
+                        "cluster": CLUSTER,
+                        "namespace": container.namespace,
+                        "kind": container.kind,
+                        "workload": container.workload,
+                        "container": container.name,
+                        "pod": pod,
+                        **sample,
+                    }
 
 
 def _sample(container: Container, hour: datetime, random: Random) -> dict[str, str]:

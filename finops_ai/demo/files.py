@@ -44,13 +44,14 @@ def write_demo(
 ) -> DemoFiles:
     """Write the demo's world into `folder`; the same arguments write the same bytes, and what is there stays.
 
-    The bills are as published on the morning of `known_on` (default `as_of`): call once with an earlier day and
+    Bills and usage are as known on the morning of `known_on` (default `as_of`): call once with an earlier day and
     once without to see a month restated. The Git repository is made once and then belongs to the product.
     """
     layout = Layout(folder=folder.resolve())
     company = simulate(as_of=as_of, start=start, seed=seed, incidents=incidents)
+    known_on = known_on or as_of
     bills = write_exports(company, layout.exports, known_on=known_on, aws_layout=aws_layout)
-    put(layout.usage, usage_file(as_of, seed), as_of)
+    put(layout.usage, usage_file(as_of, known_on, seed), known_on)
     write_repository(layout.repository, as_of)
     put(layout.config, settings(layout, policies.resolve()).encode(), as_of)
     return DemoFiles(

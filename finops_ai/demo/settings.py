@@ -23,8 +23,8 @@ allocation:
   cost_center: ["tag:cost-center"]      # AWS writes user_cost_center, Northwind cost_center: one key
   ai_model: ["tag:model"]
   environment: ["tag:env"]
-  accounts: {{"{payer}": shared}}    # support, tax and what the savings plan left unused
-  patterns:
+  patterns:                             # support, tax, and what commitments left unused
+    - {{key: sub_account_id, glob: "{payer}", x_cost_center: shared}}
     - {{key: service_name, glob: "Support Plan", x_cost_center: shared}}
   shared:
     - {{pool: platform, match: {{x_cost_center: shared}}, method: proportional}}

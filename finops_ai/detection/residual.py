@@ -22,7 +22,8 @@ from finops_ai.domain.forecast import Score
 from finops_ai.domain.series import CostSeries, FloatArray
 
 DRIFT_DAYS = (5, 9)
-_POOL = 200_000
+_POOL = 20_000
+_CHUNK = 1024  # series per block: its arrays stay in the processor's cache
 _COLD_DAYS = 14  # expectations of fewer days are not worth a judgement
 _BODY, _BEND = 0.90, 0.97
 
@@ -126,7 +127,11 @@ def _blocks(series: Sequence[CostSeries], expected: Sequence[Expectation], setti
     for i, one in enumerate(expected):
         if len(one.days):
             by_end.setdefault(one.days.end, []).append(i)
-    return [_block(series, expected, members, end, settings) for end, members in sorted(by_end.items())]
+    return [
+        _block(series, expected, members[at : at + _CHUNK], end, settings)
+        for end, members in sorted(by_end.items())
+        for at in range(0, len(members), _CHUNK)
+    ]
 
 
 def _block(

@@ -23,7 +23,7 @@ LEAD_DAYS = 14
 _FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
-_CHUNK = 2048  # series per pass: their state stays in the processor's cache
+_CHUNK = 1024  # series per pass: their state stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +85,9 @@ class _State:
         first, second, third = self.month[slot].swapaxes(0, 1)
         usual, plain = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
         beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
-        is_fee = plain > self.weekday.max(axis=0) + _FEE
-        return np.where(is_fee, plain - self.weekday[weekday], np.copysign(beyond, usual))
+        is_fee = (usual > 0) & (beyond > 0) & (plain > self.weekday.max(axis=0) + _FEE)
+        fee = np.clip(plain - self.weekday[weekday], beyond - _FEE, beyond + _FEE)
+        return np.where(is_fee, fee, np.copysign(beyond, usual))
 
     def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, len(weekday) + 1))

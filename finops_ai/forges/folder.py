@@ -18,6 +18,8 @@ from finops_ai.world.world import World
 
 OURS = "finops"
 
+_NEEDED = {"number", "key", "state", "draft", "title", "body", "base", "head", "blobs", "created_at"}
+
 
 class Settings(BaseModel):
     """`repository` is a path or file:// URL of a bare repository; `base` is its default branch unless given."""
@@ -81,6 +83,7 @@ class FolderForge:
             "title": proposal.title,
             "body": proposal.body,
             "labels": list(proposal.labels),
+            "closed_by": None,
             "draft": proposal.state is ProposalState.BLOCKED,
             "verdicts": [f"{v.decision}: {v.rule}: {v.message} {v.resource}".strip() for v in proposal.verdicts],
             "base": branches.base_name,
@@ -192,10 +195,13 @@ class _Pulls:
     def _read(self, path: Path) -> dict[str, Any]:
         try:
             record = json.loads(path.read_text(encoding="utf-8"))
+            missing = sorted(_NEEDED - record.keys())
+            if missing:
+                raise ValueError(f"{', '.join(missing)} missing")
             if record["state"] not in ("open", "merged", "closed"):
                 raise ValueError(f"state is {record['state']!r}, not open, merged or closed")
             return {"closed_by": None, "comments": [], **record}
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, AttributeError, TypeError) as error:
             raise Malformed([Problem(file=str(path), message=f"not a pull request: {error}")]) from None
 
 

@@ -51,19 +51,20 @@ class Remote:
     def __init__(self, url: str, base: str | None) -> None:
         self._url = url
         self._base = base
+        self._shown = re.sub(r"//[^/@]*@", "//", url)  # credentials never appear in an error
 
     def fetch(self, key: str | None = None, *, history: bool = True) -> Branches:
         """The base branch, and the branch `key`; without `history` the newest commit of each is all there is."""
         from dulwich.client import get_transport_and_path
         from dulwich.repo import MemoryRepo
 
-        with _answering(self._url):
+        with _answering(self._shown):
             client, path = get_transport_and_path(self._url)
             remote = client.get_refs(path.encode())
             name = self._base or _default_branch(remote.symrefs)
             base = remote.refs.get(_head(name))
             if base is None:
-                raise Unavailable(f"{self._url} has no branch {name}")
+                raise Unavailable(f"{self._shown} has no branch {name}")
             head = remote.refs.get(_head(key)) if key else None
             wants = [base] if head is None else [base, head]
             repo = MemoryRepo()
@@ -97,7 +98,7 @@ class Remote:
             known = [sha for sha in have if sha in repo.object_store]
             return repo.object_store.generate_pack_data(known, want, ofs_delta=bool(options.get("ofs_delta", True)))
 
-        with _answering(self._url):
+        with _answering(self._shown):
             client, path = get_transport_and_path(self._url)
             result = client.send_pack(path.encode(), update, pack)
         refused = (result.ref_status or {}).get(ref)

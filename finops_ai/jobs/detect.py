@@ -12,6 +12,7 @@ from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, 
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Episode, EpisodeState, FeedbackVerdict, Severity
+from finops_ai.domain.forecast import Score
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import EXACT, Money, total
 from finops_ai.domain.outcome import Outcome
@@ -71,7 +72,8 @@ def detect(
         episode if episode == known.get(episode.key) else _explained(turn, episode, cost_basis)
         for episode in found.episodes
     )
-    messages = tuple(_messages(turn, episodes, known, by_key, voice))
+    judged = {(score.scope, score.currency, score.day): score for score in found.scores}
+    messages = tuple(_messages(turn, episodes, known, by_key, judged, voice))
     if not turn.dry_run:
         findings.record(
             turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages
@@ -128,6 +130,7 @@ def _messages(
     episodes: Sequence[Episode],
     known: Mapping[str, Episode],
     series_of: Mapping[Any, CostSeries],
+    judged: Mapping[Any, Score],
     voice: Voice,
 ) -> Iterable[Message]:
     """What is new to tell: an episode grave enough that opened, became graver, or ended."""
@@ -136,7 +139,7 @@ def _messages(
         kind = _news(episode, before, voice.page_at)
         if kind is None or _answered(episode, turn.as_of.date()):
             continue
-        body = page_body(episode, context=_context(turn, episode, series_of))
+        body = page_body(episode, context=_context(turn, episode, series_of, judged))
         for sink in voice.sinks:
             yield Message(key=f"finops/{episode.key}", kind=kind, sink=sink, body=body)
 
@@ -163,12 +166,21 @@ def _answered(episode: Episode, today: date) -> bool:
     return answer.until is None or today <= answer.until
 
 
-def _context(turn: Turn, episode: Episode, series_of: Mapping[Any, CostSeries]) -> PageContext:
-    one = series_of.get((episode.scope, episode.excess.currency))
-    last = None
-    if one is not None and episode.last_day in one.days:
-        value = float(one.values[(episode.last_day - one.days.start).days])
-        last = Money(Decimal(repr(value)).quantize(Decimal("0.01")), one.currency)
+def _context(
+    turn: Turn, episode: Episode, series_of: Mapping[Any, CostSeries], judged: Mapping[Any, Score]
+) -> PageContext:
+    """The episode's last day beside what was expected of it, up to the threshold."""
+    currency = episode.excess.currency
+    one = series_of.get((episode.scope, currency))
+    score = judged.get((episode.scope, currency, episode.last_day))
     return PageContext(
-        as_of=turn.as_of, complete_through=one.complete_through if one else None, last_observed=last
+        as_of=turn.as_of,
+        complete_through=one.complete_through if one else None,
+        last_observed=_cents(score.observed, currency) if score else None,
+        last_low=_cents(score.expected, currency) if score else None,
+        last_high=_cents(score.upper, currency) if score else None,
     )
+
+
+def _cents(value: float, currency: str) -> Money:
+    return Money(Decimal(repr(float(value))).quantize(Decimal("0.01")), currency)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.errors import Problem
@@ -198,7 +199,7 @@ def _versions(as_of: datetime) -> sa.Select[tuple[int]]:
     return (
         sa.select(delivery.c.id)
         .where(delivery.c.status == "loaded", delivery.c.known_at <= as_of)
-        .distinct(*by_period)
+        .ext(pg.distinct_on(*by_period))
         .order_by(*by_period, delivery.c.known_at.desc(), delivery.c.id.desc())
     )
 

@@ -73,7 +73,7 @@ def forecasts(engine: sa.Engine, as_of: datetime) -> list[Forecast]:
     """The latest forecast of each scope, basis and currency that was issued by `as_of`; by scope and currency."""
     table = forecast_table
     latest = (table.c.scope_digest, table.c.cost_basis, table.c.currency)
-    chosen = sa.select(table).where(table.c.as_of <= as_of).distinct(*latest)
+    chosen = sa.select(table).where(table.c.as_of <= as_of).ext(pg.distinct_on(*latest))
     with engine.connect() as connection:
         rows = connection.execute(chosen.order_by(*latest, table.c.as_of_day.desc())).all()
     made = [
@@ -95,7 +95,7 @@ def scores(engine: sa.Engine, days: Days, as_of: datetime) -> list[Score]:
     table = score_table
     latest = (table.c.scope_digest, table.c.currency, table.c.day)
     within = (table.c.as_of <= as_of, table.c.day >= days.start, table.c.day < days.end)
-    chosen = sa.select(table).where(*within).distinct(*latest)
+    chosen = sa.select(table).where(*within).ext(pg.distinct_on(*latest))
     with engine.connect() as connection:
         rows = connection.execute(chosen.order_by(*latest, table.c.as_of_day.desc())).all()
     made = [
@@ -153,7 +153,7 @@ def feedbacks(engine: sa.Engine, as_of: datetime) -> list[Feedback]:
 
 def _episodes(engine: sa.Engine, as_of: datetime, chosen: sa.ColumnElement[bool]) -> list[Episode]:
     table = episode_table
-    latest = sa.select(table.c.key, table.c.body).where(table.c.as_of <= as_of, chosen).distinct(table.c.key)
+    latest = sa.select(table.c.key, table.c.body).where(table.c.as_of <= as_of, chosen).ext(pg.distinct_on(table.c.key))
     with engine.connect() as connection:
         rows = connection.execute(latest.order_by(table.c.key, table.c.as_of_day.desc())).all()
     given = {each.episode_key: each for each in feedbacks(engine, as_of)}

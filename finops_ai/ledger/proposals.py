@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.proposal import Proposal
 from finops_ai.ledger import codecs
@@ -41,7 +42,7 @@ def save(target: sa.Engine | sa.Connection, proposal: Proposal, as_of: datetime)
 def proposals(engine: sa.Engine) -> list[Proposal]:
     """The latest version of every proposal, by key."""
     table = proposal_table
-    latest = sa.select(table.c.body).distinct(table.c.key).order_by(table.c.key, table.c.id.desc())
+    latest = sa.select(table.c.body).ext(pg.distinct_on(table.c.key)).order_by(table.c.key, table.c.id.desc())
     with engine.connect() as connection:
         made = [codecs.proposal_from_json(body) for body in connection.scalars(latest)]
     return sorted(made, key=lambda each: each.key)

@@ -60,7 +60,7 @@ def usages(engine: sa.Engine, as_of: datetime) -> list[ContainerUsage]:
         for name in ("hour", "pod", *HOURLY)
     )
     with engine.connect() as connection:
-        ids = connection.scalars(latest.distinct(usage_delivery.c.source).order_by(*newest)).all()
+        ids = connection.scalars(latest.ext(pg.distinct_on(usage_delivery.c.source)).order_by(*newest)).all()
         containers = connection.execute(sa.select(container).where(container.c.usage_delivery_id.in_(ids))).all()
         hours = connection.execute(sa.select(*key, *packed).where(key[0].in_(ids)).group_by(*key)).all()
     hours_of = {(row.usage_delivery_id, row.number): row for row in hours}

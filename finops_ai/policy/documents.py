@@ -11,6 +11,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from finops_ai.domain.proposal import Decision, Verdict
+from finops_ai.domain.usage import Workload
 from finops_ai.policy.base import Bundle, PolicyEngine
 
 API_VERSION = "admission.k8s.io/v1"
@@ -42,14 +43,16 @@ def documents(text: str, *, file: str = "") -> Iterator[Mapping[str, Any] | Unre
         yield Unreadable(file=file, reason=" ".join(str(error).split())[:300])
 
 
-def check_text(engine: PolicyEngine, bundles: Sequence[Bundle], text: str, *, file: str = "") -> list[Verdict]:
-    """Verdicts of every pack on every object of a manifest; what cannot be read is denied."""
+def check_text(
+    engine: PolicyEngine, bundles: Sequence[Bundle], text: str, *, file: str = "", workload: Workload | None = None
+) -> list[Verdict]:
+    """Verdicts of every pack on every object of a manifest, or only on `workload`; what cannot be read is denied."""
     verdicts: list[Verdict] = []
     for document in documents(text, file=file):
         if isinstance(document, Unreadable):
             message = f"cannot be judged: {document.reason}"
             verdicts.append(Verdict(rule=_READER_RULE, decision=Decision.DENY, message=message, resource=document.file))
-        else:
+        elif workload is None or _is(document["request"]["object"], workload):
             verdicts += [verdict for bundle in bundles for verdict in engine.check(document, bundle)]
     return verdicts
 
@@ -77,6 +80,13 @@ def _response(uid: str, denials: list[str], warnings: list[str]) -> dict[str, An
     if warnings:
         response["warnings"] = warnings
     return {"apiVersion": API_VERSION, "kind": "AdmissionReview", "response": response}
+
+
+def _is(subject: Mapping[str, Any], workload: Workload) -> bool:
+    metadata = subject.get("metadata")
+    if subject.get("kind") != workload.kind or not isinstance(metadata, Mapping):
+        return False
+    return metadata.get("name") == workload.name and metadata.get("namespace") in (None, "", workload.namespace)
 
 
 def _reviews(loaded: Any, file: str) -> Iterator[Mapping[str, Any] | Unreadable]:

@@ -9,7 +9,6 @@ import selectors
 import subprocess
 import sys
 import threading
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,7 +99,6 @@ class _Child:
         )
         self._known: set[str] = set()
         self._buffer = b""
-        self._deadline = 0.0
         self.stop = weakref.finalize(self, _end, self._process)
         self._started = False
 
@@ -123,11 +121,10 @@ class _Child:
 
     def _read(self, seconds: float) -> dict[str, Any]:
         stdout = cast(IO[bytes], self._process.stdout)
-        until = time.monotonic() + seconds
         with selectors.DefaultSelector() as ready:
             ready.register(stdout, selectors.EVENT_READ)
             while b"\n" not in self._buffer:
-                if not ready.select(max(0.0, until - time.monotonic())):
+                if not ready.select(seconds):
                     raise EvaluationFailed(f"no answer within {seconds:g} s")
                 piece = stdout.read1(1 << 16)  # type: ignore[attr-defined]
                 if not piece:

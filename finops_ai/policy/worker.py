@@ -11,7 +11,9 @@ from typing import Any
 
 import regorus
 
-MEMORY_BYTES = 1 << 30
+ADDRESS_SPACE_BYTES = 3 << 30
+"""The engine's allocator reserves 1 GiB of addresses at its start and uses 25 MB of them."""
+
 ABSENT = "http.send"
 """The engine knows this function but leaves it undefined, so that a rule which needs it would never deny."""
 
@@ -79,7 +81,7 @@ def _limit_memory() -> None:
         import resource
     except ImportError:  # not on this platform: the time-out remains
         return
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_AS, (ADDRESS_SPACE_BYTES, ADDRESS_SPACE_BYTES))
 
 
 if __name__ == "__main__":

@@ -153,12 +153,17 @@ def _worthwhile(now: Resources, wanted: Resources, settings: Settings) -> Resour
         return before if small else after
 
     cpu, memory = settings.min_cpu_decrease_cores, settings.min_memory_decrease_bytes
-    return Resources(
+    worth = Resources(
         cpu_request=kept(now.cpu_request, wanted.cpu_request, cpu),
         cpu_limit=kept(now.cpu_limit, wanted.cpu_limit, cpu),
         memory_request=kept(now.memory_request, wanted.memory_request, memory),
         memory_limit=kept(now.memory_limit, wanted.memory_limit, memory),
     )
+    if worth.cpu_limit and worth.cpu_request and worth.cpu_request > worth.cpu_limit:
+        worth = replace(worth, cpu_limit=wanted.cpu_limit)  # a small step, but the request needs it
+    if worth.memory_limit and worth.memory_request and worth.memory_request > worth.memory_limit:
+        worth = replace(worth, memory_limit=wanted.memory_limit)
+    return worth
 
 
 def _pairs(now: Resources, then: Resources) -> list[tuple[Decimal | None, Decimal | None]]:

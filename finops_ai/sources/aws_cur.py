@@ -16,7 +16,7 @@ from finops_ai.sources import exports
 from finops_ai.sources.base import Keep, Scan
 from finops_ai.sources.fetch import fetched
 from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
-from finops_ai.world.world import ObjectStore, World
+from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
 
 class Settings(BaseModel):
@@ -75,7 +75,6 @@ MAPPING = LineMapping(
     filled=frozenset({"line_item_currency_code", "line_item_unblended_cost", "line_item_usage_start_date"}),
     billed="line_item_unblended_cost",
     currency="line_item_currency_code",
-    day="line_item_usage_start_date",
     reads=(
         "line_item_availability_zone",
         "product_region_code",
@@ -107,9 +106,11 @@ class AwsCur:
     settings: Settings
     store: ObjectStore = field(repr=False)
     keep: Keep = field(repr=False)
+    _listed: dict[str, ObjectInfo] = field(default_factory=dict, repr=False, compare=False)
 
     def deliveries(self, since: BillingPeriod | None) -> Iterator[Delivery | Refusal]:
         objects = {info.key: info for info in self.store.list()}
+        self._listed.update({info.uri: info for info in objects.values()})
         found = exports.manifests(list(objects.values()), reports=True)
         if not found:
             message = "holds no manifest of a report or export: point uri at its folder"
@@ -123,5 +124,8 @@ class AwsCur:
         from finops_ai.sources.scan import scan
 
         return scan(
-            fetched(delivery, self.store), MAPPING, self.keep, max_rejected_rows=self.settings.max_rejected_rows
+            fetched(delivery, self.store, self._listed),
+            MAPPING,
+            self.keep,
+            max_rejected_rows=self.settings.max_rejected_rows,
         )

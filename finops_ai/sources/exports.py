@@ -83,8 +83,13 @@ def manifests(objects: Sequence[ObjectInfo], *, reports: bool) -> list[Manifest]
             except ValueError:
                 continue
             manifest = Manifest(
-                info=info, base=found["base"], folder=found["folder"], name=found["name"],
-                run=found.groupdict().get("run") or "", period=period, is_report=pattern is REPORT,
+                info=info,
+                base=found["base"],
+                folder=found["folder"],
+                name=found["name"],
+                run=found.groupdict().get("run") or "",
+                period=period,
+                is_report=pattern is REPORT,
             )
             known = newest.get((manifest.export, period))
             if known is None or (known.run and (not manifest.run or manifest.run > known.run)):
@@ -147,9 +152,7 @@ def _delivery(
     )
 
 
-def _take(
-    manifest: Manifest, name: object, keys: dict[str, str], objects: Mapping[str, ObjectInfo]
-) -> Problem | None:
+def _take(manifest: Manifest, name: object, keys: dict[str, str], objects: Mapping[str, ObjectInfo]) -> Problem | None:
     """Add one named object to `keys` (key to name), or say why not."""
     said = str(name)
     if not isinstance(name, str):

@@ -16,7 +16,7 @@ from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources import exports
 from finops_ai.sources.base import Keep, Scan
 from finops_ai.sources.fetch import fetched
-from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep, plain
+from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".parquet")
@@ -86,7 +86,6 @@ MAPPING = LineMapping(
     ),
     billed="billed_cost",
     currency="billing_currency",
-    day="charge_period_start",
     period="billing_period_start",
     aliases={"provider_name": ("service_provider_name", "host_provider_name")},
     null_words=("NULL", "null"),
@@ -109,9 +108,11 @@ class FocusFiles:
     settings: Settings
     store: ObjectStore = field(repr=False)
     keep: Keep = field(repr=False)
+    _listed: dict[str, ObjectInfo] = field(default_factory=dict, repr=False, compare=False)
 
     def deliveries(self, since: BillingPeriod | None) -> Iterator[Delivery | Refusal]:
         listed = self.store.list()
+        self._listed.update({info.uri: info for info in listed})
         manifests = exports.manifests(listed, reports=False)
         if manifests:
             by_key = {info.key: info for info in listed}
@@ -131,14 +132,16 @@ class FocusFiles:
         if problems:  # an unreadable part belongs to an unknown period: any of them may be incomplete
             yield Refusal(source=self.name, billing_period=None, problems=tuple(problems))
             return
-        yield from (self._delivery(period, periods[period]) for period in sorted(periods) if not since or period >= since)
+        yield from (
+            self._delivery(period, periods[period]) for period in sorted(periods) if not since or period >= since
+        )
 
     def charges(self, delivery: Delivery) -> Scan:
         from finops_ai.sources.scan import scan
 
         parted = all(PARTITION.search(part.uri.removeprefix(self.store.root)) for part in delivery.parts)
         return scan(
-            fetched(delivery, self.store),
+            fetched(delivery, self.store, self._listed),
             MAPPING,
             self.keep,
             period=None if parted else delivery.billing_period.start,

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from finops_ai.sources.mapping import COST, Cell, LineMapping, quoted, text_literal
-from finops_ai.sources.staging import Shape, json_map
+from finops_ai.sources.shapes import Shape, json_map
 
 FIRST_DAY, END_DAY = "DATE '2000-01-01'", "DATE '2100-01-01'"
 """A charge outside these days is a mistake of the file, not a charge."""
@@ -38,9 +38,7 @@ def grouped(shapes: Sequence[Shape], mapping: LineMapping) -> str:
     keys += [*mapping.derived, *(name for _, name, _ in _labels(shapes)), "flags"]
     keys += ["collision"] if _may_collide(shapes) else []
     sums = [f"CAST(sum({name}) AS {COST}) AS {name}" for name in mapping.money if _present(name, shapes)]
-    return (
-        f"SELECT {', '.join([*keys, *sums])}, count(*) AS line_items FROM lines WHERE NOT outside GROUP BY ALL"
-    )
+    return f"SELECT {', '.join([*keys, *sums])}, count(*) AS line_items FROM lines WHERE NOT outside GROUP BY ALL"
 
 
 def groups(shapes: Sequence[Shape], mapping: LineMapping) -> str:
@@ -89,7 +87,7 @@ def nulls(mapping: LineMapping) -> str:
 
 def _typed(shape: Shape, shapes: Sequence[Shape], mapping: LineMapping) -> str:
     """One SELECT for the parts of one shape; a column that is absent is null."""
-    cells = {name: shape.cells.get(name, Cell("NULL", "VARCHAR")) for name in mapping.columns}
+    cells = {name: shape.cells.get(name, Cell(name, "NULL", "VARCHAR")) for name in mapping.columns}
     columns = [f"CAST({cells[name].sql} AS VARCHAR) AS {name}" for name in (*mapping.text, *mapping.reads)]
     columns += [f"CAST({cells[name].as_day()} AS DATE) AS {name}" for name in mapping.days]
     columns += [f"{cells[name].as_cost()} AS {name}" for name in mapping.money]
@@ -98,7 +96,7 @@ def _typed(shape: Shape, shapes: Sequence[Shape], mapping: LineMapping) -> str:
         spellings = (shape.tags if kind == "tag" else shape.cost_categories).get(key, ())
         columns.append(f"coalesce({', '.join([*_values(spellings), 'CAST(NULL AS VARCHAR)'])}) AS {name}")
     columns.append(f"{_collision(shape)} AS collision")
-    columns += ["filename AS part_file", "file_row_number AS part_row"]
+    columns += ["part_file", "file_row_number AS part_row"]
     columns += [
         f"CAST({cells[name].sql} AS VARCHAR) AS {quoted('raw ' + name)}" for name in (*mapping.money, *mapping.days)
     ]
@@ -109,7 +107,7 @@ def _flags(shape: Shape, mapping: LineMapping) -> str:
     bad = " OR ".join(_bad_cost(cell, name, mapping) for name, cell in shape.cells.items() if name in mapping.money)
     flags = [f"CASE WHEN {bad} THEN {BAD_COST} ELSE 0 END"]
     for column in shape.json:
-        broken = f"{quoted(column)} NOT IN ({nulls(mapping)}) AND {json_map(column, mapping.nulls)} IS NULL"
+        broken = f"{column.sql} NOT IN ({nulls(mapping)}) AND {json_map(column, mapping.nulls)} IS NULL"
         flags.append(f"CASE WHEN {broken} THEN {MALFORMED_LABELS} ELSE 0 END")
     for name in sorted(mapping.null_money):
         cost = shape.cells[name].as_cost() if name in shape.cells else "NULL"
@@ -173,8 +171,7 @@ def _collision(shape: Shape) -> str:
 def _json(shapes: Sequence[Shape], kind: str) -> str:
     """SQL for a JSON object of the labels that say something, keys in order."""
     members = [
-        f"{text_literal(json.dumps(key, ensure_ascii=False) + ':')} || "
-        f"CAST(to_json({NUL.format(name)}) AS VARCHAR)"
+        f"{text_literal(json.dumps(key, ensure_ascii=False) + ':')} || CAST(to_json({NUL.format(name)}) AS VARCHAR)"
         for key, name, of_kind in _labels(shapes)
         if of_kind == kind
     ]

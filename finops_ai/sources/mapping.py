@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,14 +30,17 @@ class LineMapping:
     """The columns a source reads (canonical snake_case) and the SQL beside it.
 
     Lines that differ in money alone are added up before the SQL runs, so it sees few rows and may be as clear as it
-    likes: `raw` has `text`, `days` (UTC dates) and `derived` as keys, `money` as sums of DECIMAL(38, 18), `line_items`, `tags` and `cost_categories` (JSON), `malformed_labels` (boolean). It must
-    be linear in the money, may ask whether a column of `null_money` is null (lines that differ in that stay apart; in
-    others null counts as 0), and return focus.DIMENSIONS, `day`, focus.MEASURES, `line_items` and `problem` ('' or a
-    warning about those lines).
+    likes. Its `raw` has the `text`, `days` (UTC dates) and `derived` columns as keys, `money` as sums of
+    DECIMAL(38, 18), `line_items`, `tags` and `cost_categories` (JSON) and `malformed_labels` (boolean). It returns
+    focus.DIMENSIONS, `day`, focus.MEASURES, `line_items` and `problem` ('', or a warning about those lines). It must
+    be linear in the money; it may ask whether a column of `null_money` is null, for lines that differ in that stay
+    apart; in other columns null counts as 0.
 
     `required` columns must be there, and on every line the `filled` ones must say something. `derived` are keys
-    computed on every line from columns of `text` or `reads`; `outside` tells lines that repeat the cost of others. `aliases` are other names of a column; a column that is absent is looked for
-    in the map column that its name begins with (`product_region_code` in `product`).
+    computed on every line from columns of `text` or `reads`; `outside` tells lines that repeat the cost of others.
+    `aliases` are other names of a column. A column that is absent is looked for in the map column that its name
+    begins with (`product_region_code` in `product`). `period` is the day on which the billing period begins, where
+    one file may hold several.
     """
 
     sql: Path
@@ -50,7 +53,6 @@ class LineMapping:
     filled: frozenset[str]
     billed: str
     currency: str
-    day: str
     period: str | None = None
     derived: Mapping[str, str] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
@@ -73,8 +75,9 @@ class LineMapping:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """A column as it stands in a file: SQL that reads it and the type it has there."""
+    """A column as it stands in a file: its name there, SQL that reads it and its type."""
 
+    name: str
     sql: str
     type: str
 
@@ -95,8 +98,10 @@ class Cell:
 
 
 def plain(name: str) -> str:
-    """What is left of a column name when writers disagree: `lineItem/UnblendedCost` and `line_item_unblended_cost`
-    are one, so are `SavingsPlanARN` and `savings_plan_a_r_n`."""
+    """What is left of a column name on which writers disagree.
+
+    `lineItem/UnblendedCost` and `line_item_unblended_cost` are one, so are `SavingsPlanARN` and `savings_plan_a_r_n`.
+    """
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 
@@ -110,34 +115,35 @@ def text_literal(value: str) -> str:
     return "'" + value.replace("'", "''") + "'"
 
 
-def find_columns(
-    mapping: LineMapping, columns: Mapping[str, str], file: str
-) -> tuple[dict[str, Cell], list[Problem]]:
-    """Where each column of `mapping` stands among `columns` (name to type), and what is missing or told twice."""
-    by_name: dict[str, list[str]] = {}
-    for name in columns:
-        by_name.setdefault(plain(name), []).append(name)
+def find_columns(mapping: LineMapping, columns: Mapping[str, Cell], file: str) -> tuple[dict[str, Cell], list[Problem]]:
+    """Where each column of `mapping` stands among `columns` (by name), and what is missing or told twice."""
+    by_plain: dict[str, list[Cell]] = {}
+    for name, cell in columns.items():
+        by_plain.setdefault(plain(name), []).append(cell)
     cells: dict[str, Cell] = {}
     problems: list[Problem] = []
     for wanted in mapping.columns:
-        names = next((by_name[plain(alias)] for alias in (wanted, *mapping.aliases.get(wanted, ()))
-                      if plain(alias) in by_name), [])
-        if len(names) > 1:
-            problems.append(Problem(file=file, line=1, column=names[1], message=f"is the same column as {names[0]!r}"))
-        elif names:
-            cells[wanted] = Cell(quoted(names[0]), columns[names[0]])
-        elif (found := _in_map(wanted, columns)) is not None:
-            cells[wanted] = found
+        names = (wanted, *mapping.aliases.get(wanted, ()))
+        found = next((by_plain[plain(name)] for name in names if plain(name) in by_plain), [])
+        if len(found) > 1:
+            message = f"is the same column as {found[0].name!r}"
+            problems.append(Problem(file=file, line=1, column=found[1].name, message=message))
+        elif found or (found := _in_map(wanted, columns)):
+            cells[wanted] = found[0]
         elif wanted in mapping.required:
-            problems.append(_missing(mapping.spelling(wanted), columns, file))
+            problems.append(missing_column(mapping.spelling(wanted), columns, file))
     return cells, problems
 
 
-def find_labels(labels: Labels, columns: Mapping[str, str]) -> tuple[str | None, dict[str, str]]:
-    """The map or JSON column of `labels`, and one column per raw key."""
-    of_keys = {name[len(prefix):]: name for prefix in labels.prefixes for name in columns
-               if name.lower().startswith(prefix.lower()) and len(name) > len(prefix)}
-    whole = next((name for name in columns if plain(name) == plain(labels.column)), None)
+def find_labels(labels: Labels, columns: Mapping[str, Cell]) -> tuple[Cell | None, dict[str, Cell]]:
+    """The map or JSON column of `labels`, and the columns that hold one raw key each."""
+    of_keys = {
+        name[len(prefix) :]: cell
+        for prefix in labels.prefixes
+        for name, cell in columns.items()
+        if name.lower().startswith(prefix.lower()) and len(name) > len(prefix)
+    }
+    whole = next((cell for name, cell in columns.items() if plain(name) == plain(labels.column)), None)
     return whole, of_keys
 
 
@@ -156,14 +162,16 @@ def fingerprint_keep(keep: Keep) -> str:
     return "|".join((",".join(sorted(keep.tags)), ",".join(sorted(keep.cost_categories))))
 
 
-def _in_map(wanted: str, columns: Mapping[str, str]) -> Cell | None:
-    for name, type_ in columns.items():
-        if type_ == "MAP(VARCHAR, VARCHAR)" and wanted.startswith(prefix := name.lower() + "_"):
-            return Cell(f"{quoted(name)}[{text_literal(wanted.removeprefix(prefix))}]", "VARCHAR")
-    return None
+def _in_map(wanted: str, columns: Mapping[str, Cell]) -> list[Cell]:
+    return [
+        Cell(name, f"{cell.sql}[{text_literal(wanted.removeprefix(prefix))}]", "VARCHAR")
+        for name, cell in columns.items()
+        if cell.type == "MAP(VARCHAR, VARCHAR)" and wanted.startswith(prefix := name.lower() + "_")
+    ][:1]
 
 
-def _missing(wanted: str, columns: Mapping[str, str], file: str) -> Problem:
+def missing_column(wanted: str, columns: Iterable[str], file: str) -> Problem:
+    """The problem that a file lacks a column, with the name it may have meant."""
     by_plain = {plain(name): name for name in columns}
     near = difflib.get_close_matches(plain(wanted), by_plain, n=1, cutoff=0.75)
     hint = f"; did you mean {by_plain[near[0]]!r}?" if near else ""

@@ -18,6 +18,7 @@ from finops_ai.domain.errors import Malformed, Problem
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
+MAX_FIELD_CHARACTERS = 1 << 24
 FREE_BYTES = 256 << 20
 MAX_EXPANSION = 200
 """A part may unpack to `FREE_BYTES`, or to this multiple of its size: bills reach 30, bombs begin at 1,000."""
@@ -61,16 +62,24 @@ def verify(path: Path, name: str, scratch: Path) -> Whole:
     return Whole(name=name, path=path, text=text, header=_header(text, name))
 
 
-def rows(part: Whole) -> Iterator[tuple[int, list[str]]]:
-    """Records of a CSV part with the line each begins on, counted from 1 with the header; blank lines skipped."""
+def line_numbers(part: Whole, rows: set[int]) -> dict[int, int]:
+    """Where rows (counted from 0) stand: the line in a text file, from 1 with the header; in Parquet the row from 1."""
+    if part.is_parquet:
+        return {row: row + 1 for row in rows}
+    found: dict[int, int] = {}
     with _opened(part.path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
+        csv.field_size_limit(MAX_FIELD_CHARACTERS)
         reader = csv.reader(text)
-        csv.field_size_limit(1 << 30)
-        line = 1
+        row, line = -1, 1  # the header is no row
         for record in reader:
             if record:
-                yield line, record
+                if row in rows:
+                    found[row] = line
+                row += 1
             line = reader.line_num + 1
+            if len(found) == len(rows):
+                break
+    return found
 
 
 def _verify_parquet(path: Path, name: str) -> None:
@@ -88,7 +97,7 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
         if magic[:2] == b"\x1f\x8b":
             with gzip.GzipFile(fileobj=file) as unpacked:
                 yield unpacked  # type: ignore[misc]
-        elif magic[:2] == b"PK":
+        elif magic == b"PK\x03\x04":
             with zipfile.ZipFile(file) as archive:
                 names = archive.namelist()
                 if len(names) != 1:
@@ -116,8 +125,11 @@ def _unpack(path: Path, name: str, target: Path) -> None:
                 if written > limit:
                     raise _refusal(name, f"unpacks to more than {limit:,} bytes, {MAX_EXPANSION} times its size")
                 if (nul := chunk.find(b"\0")) >= 0:
-                    raise _refusal(name, "is not text: it holds NUL bytes; is it UTF-16 or binary?",
-                                   lines + chunk.count(b"\n", 0, nul))
+                    raise _refusal(
+                        name,
+                        "is not text: it holds NUL bytes; is it UTF-16 or binary?",
+                        lines + chunk.count(b"\n", 0, nul),
+                    )
                 decoder.decode(chunk)
                 lines += chunk.count(b"\n")
                 sink.write(chunk)
@@ -142,8 +154,9 @@ def _header(text: Path, name: str) -> tuple[str, ...]:
         raise _refusal(name, f"has no readable header: {error}", 1) from error
     doubled = sorted({column for column in header if header.count(column) > 1})
     if doubled:
-        raise Malformed([Problem(file=name, line=1, column=column, message="stands twice in the header")
-                         for column in doubled])
+        raise Malformed(
+            [Problem(file=name, line=1, column=column, message="stands twice in the header") for column in doubled]
+        )
     return tuple(header)
 
 

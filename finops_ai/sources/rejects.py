@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 from finops_ai.domain.errors import Problem
 from finops_ai.sources import lines
 from finops_ai.sources.mapping import LineMapping, quoted, text_literal
-from finops_ai.sources.parts import rows
-from finops_ai.sources.staging import Staged
+from finops_ai.sources.parts import line_numbers
+from finops_ai.sources.staging import MAX_PROBLEMS, Staged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-MAX_PROBLEMS = 20
 MAX_VALUE_CHARACTERS = 80
 
 NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
@@ -22,7 +21,7 @@ NUMBER = r"^\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*$"
 
 def locate(con: DuckDBPyConnection, staged: Sequence[Staged], mapping: LineMapping) -> list[Problem]:
     """The first bad values in the order of the files, one Problem each, at most `MAX_PROBLEMS`."""
-    by_file = {str(part.file): (number, part) for number, part in enumerate(staged)}
+    by_file = {str(part.file): part for part in staged}
     checks = ", ".join(_check(name, mapping) for name in mapping.columns)
     found = con.execute(
         f"SELECT part_file, part_row, bad.name, bad.value, bad.why FROM ("
@@ -33,12 +32,12 @@ def locate(con: DuckDBPyConnection, staged: Sequence[Staged], mapping: LineMappi
     wanted: dict[str, set[int]] = {}
     for file, row, *_ in found:
         wanted.setdefault(file, set()).add(row)
-    at = {file: _lines(by_file[file][1], numbers) for file, numbers in wanted.items()}
+    at = {file: line_numbers(by_file[file].whole, numbers) for file, numbers in wanted.items()}
     return [
         Problem(
-            file=by_file[file][1].whole.name,
+            file=by_file[file].whole.name,
             line=at[file][row],
-            column=_header(by_file[file][1], name, mapping),
+            column=cell.name if (cell := by_file[file].cells.get(name)) else mapping.spelling(name),
             value=value if value is None else value[:MAX_VALUE_CHARACTERS],
             message=why,
         )
@@ -68,22 +67,3 @@ def _check(name: str, mapping: LineMapping) -> str:
         return "NULL"
     shown = f"CASE WHEN NOT {lines.says_nothing(said, mapping)} THEN {said} END"
     return f"CASE WHEN {wrong} THEN {{'name': {text_literal(name)}, 'value': {shown}, 'why': {why}}} END"
-
-
-def _header(part: Staged, name: str, mapping: LineMapping) -> str:
-    """The column as the file spells it."""
-    cell = part.cells.get(name)
-    return cell.sql.strip('"').replace('""', '"') if cell else mapping.spelling(name)
-
-
-def _lines(part: Staged, wanted: set[int]) -> dict[int, int]:
-    """Line of each row (from 0): by counting line ends in text, the row's own number in Parquet."""
-    if part.whole.is_parquet:
-        return {row: row + 1 for row in wanted}
-    found = {}
-    for number, (line, _) in enumerate(rows(part.whole), -1):
-        if number in wanted:
-            found[number] = line
-            if len(found) == len(wanted):
-                break
-    return found

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -15,8 +16,9 @@ from finops_ai.domain.money import plain
 from finops_ai.sources import lines
 from finops_ai.sources.base import Keep, Scan
 from finops_ai.sources.mapping import COST, LineMapping
-from finops_ai.sources.rejects import MAX_PROBLEMS, locate
-from finops_ai.sources.staging import Engine, Staged, engine, first_line, shapes, stage, unreadable
+from finops_ai.sources.rejects import locate
+from finops_ai.sources.shapes import shapes
+from finops_ai.sources.staging import MAX_PROBLEMS, Engine, Staged, engine, first_line, stage, unreadable
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,10 +40,8 @@ def scan(
     """
     with engine() as duck:
         staged = stage(parts, mapping, duck)
-        try:
+        with _blame(staged, duck):
             return _Delivery(staged, mapping, keep, period, duck).scan(max_rejected_rows)
-        except Exception as error:
-            raise _blamed(error, staged, duck) from error
 
 
 def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
@@ -56,12 +56,11 @@ def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
             f"SELECT DISTINCT CAST(date_trunc('month', day) AS DATE) FROM (SELECT {part.cells[column].as_day()} AS day "
             f"FROM read_parquet(?)) WHERE NOT {lines.bad_day('day')} ORDER BY 1"
         )
-        try:
+        with _blame([part], duck):
             periods = [day for (day,) in duck.con.execute(query, [str(part.file)]).fetchall()]
-        except Exception as error:
-            raise _blamed(error, [part], duck) from error
     if not periods:
-        raise Malformed([Problem(file=name, column=mapping.spelling(column), message="no line names its billing period")])
+        message = "no line names its billing period as an ISO 8601 date between 2000 and 2099"
+        raise Malformed([Problem(file=name, column=mapping.spelling(column), message=message)])
     return periods
 
 
@@ -139,7 +138,8 @@ class _Delivery:
 
     def _warning(self, what: str, currency: str | None, rows: int, billed: Decimal | None) -> Problem:
         file = self._staged[0].whole.name if len(self._staged) == 1 else f"{len(self._staged)} files"
-        message = f"{what}: {rows:,} rows, {plain(billed or Decimal(0))} {currency or ''} billed".rstrip()
+        lines_ = "1 line" if rows == 1 else f"{rows:,} lines"
+        message = f"{what}: {lines_}, {plain(billed or Decimal(0))} {currency or ''} billed"
         return Problem(file=file, message=message, severity="warning")
 
     def _charges(self) -> None:
@@ -148,7 +148,9 @@ class _Delivery:
         text = lines.NUL.format("coalesce(CAST({0} AS VARCHAR), '')") + " AS {0}"
         texts = [text.format(name) for name in focus.DIMENSIONS]
         sql = self._mapping.sql.read_text(encoding="utf-8")
-        self._con.execute(f"CREATE TEMP TABLE charge AS SELECT {', '.join([*texts, *names[len(texts):]])} FROM ({sql})")
+        self._con.execute(
+            f"CREATE TEMP TABLE charge AS SELECT {', '.join([*texts, *names[len(texts) :]])} FROM ({sql})"
+        )
 
     def _cube(self) -> tuple[pa.Table, pa.Table]:
         names = ", ".join(focus.DIMENSIONS)
@@ -181,19 +183,31 @@ def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
     return {currency: amount for currency, amount in amounts.items() if amount}
 
 
-def _blamed(error: Exception, staged: Sequence[Staged], duck: Engine) -> Exception:
-    """The part that DuckDB could not read, found by reading each alone; any other error as it is."""
+@contextmanager
+def _blame(staged: Sequence[Staged], duck: Engine) -> Iterator[None]:
+    """Turn what DuckDB or Arrow say of damaged data into Malformed, by reading each part alone to find which it is."""
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        yield
+    except duckdb.OutOfRangeException as error:
+        message = f"costs add up to too much: {first_line(error)}"
+        raise Malformed([Problem(file=staged[0].whole.name, message=message)]) from error
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if problems := [problem for part in staged if (problem := _damage(part, duck))]:
+            raise Malformed(problems[:MAX_PROBLEMS]) from error
+        raise
+
+
+def _damage(part: Staged, duck: Engine) -> Problem | None:
     import duckdb
 
-    if not isinstance(error, duckdb.Error) or isinstance(error, duckdb.OutOfMemoryException):
-        return error
-    if isinstance(error, duckdb.OutOfRangeException):
-        return Malformed([Problem(file=staged[0].whole.name, message=f"costs add up to too much: {first_line(error)}")])
-    problems = []
-    for part in staged:
-        try:
-            cells = ", ".join(f"count({cell.sql})" for cell in part.cells.values())
-            duck.con.execute(f"SELECT {cells} FROM read_parquet(?)", [str(part.file)]).fetchall()
-        except duckdb.Error as damage:
-            problems.append(unreadable(part.whole, damage))
-    return Malformed(problems) if problems else error
+    hashes = ", ".join(f"bit_xor(hash({cell.sql}))" for cell in part.columns.values())
+    try:
+        duck.con.execute(f"SELECT {hashes} FROM read_parquet(?)", [str(part.file)]).fetchall()
+    except duckdb.OutOfMemoryException:
+        return None
+    except duckdb.Error as error:
+        return unreadable(part.whole, error)
+    return None

@@ -6,21 +6,17 @@ import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finops_ai.domain.errors import Malformed, Problem, Unavailable
-from finops_ai.sources.base import Keep
 from finops_ai.sources.mapping import (
     Cell,
-    Labels,
     LineMapping,
     find_columns,
     find_labels,
-    kept_keys,
     quoted,
     text_literal,
 )
@@ -30,8 +26,8 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT = "640MB"
+MAX_PROBLEMS = 20
 THREADS = min(os.cpu_count() or 1, 8)
-JSON_MAP = "MAP(VARCHAR, VARCHAR)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,34 +40,13 @@ class Engine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
-    """A part as a Parquet file with the types it brought. `rows` counts its lines."""
+    """A part as a Parquet file: every column by its name in the part, and those of the mapping. `rows` counts lines."""
 
     whole: Whole
     file: Path
-    columns: Mapping[str, str]
+    columns: Mapping[str, Cell]
     cells: Mapping[str, Cell]
     rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shape:
-    """Parts with the same columns: where each column of the mapping stands, and SQL for the labels that are kept.
-
-    `tags` and `cost_categories` map a canonical key to (raw key, SQL) in the order in which the first value wins;
-    `json` are label columns that hold JSON text.
-    """
-
-    parts: Sequence[Staged]
-    cells: Mapping[str, Cell]
-    tags: Mapping[str, Sequence[tuple[str, str]]]
-    cost_categories: Mapping[str, Sequence[tuple[str, str]]]
-    json: Sequence[str]
-
-    @property
-    def source(self) -> str:
-        """SQL that reads all parts, with the name of the file and the row in it."""
-        files = ", ".join(text_literal(str(part.file)) for part in self.parts)
-        return f"read_parquet([{files}], hive_partitioning = false, filename = true, file_row_number = true)"
 
 
 @contextmanager
@@ -80,13 +55,18 @@ def engine() -> Iterator[Engine]:
     import duckdb
 
     with tempfile.TemporaryDirectory(prefix="finops-scan-", ignore_cleanup_errors=True) as folder:
-        options = {"memory_limit": MEMORY_LIMIT, "threads": THREADS, "temp_directory": folder,
-                   "autoinstall_known_extensions": False, "preserve_insertion_order": False}
+        options: dict[str, str | bool | int | float | list[str]] = {
+            "memory_limit": MEMORY_LIMIT,
+            "threads": THREADS,
+            "temp_directory": folder,
+            "autoinstall_known_extensions": False,
+            "preserve_insertion_order": False,
+        }
         con = duckdb.connect(config=options)
         try:
             con.execute("SET TimeZone = 'UTC'")
             yield Engine(con=con, scratch=Path(folder))
-        except duckdb.OutOfMemoryException as error:
+        except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise Unavailable(f"the scan found no room in memory or in {folder}: {first_line(error)}") from error
         finally:
             con.close()
@@ -104,25 +84,8 @@ def stage(parts: Iterable[tuple[str, Path]], mapping: LineMapping, engine: Engin
     if not problems and not sum(part.rows for part in staged):
         problems = [Problem(file=part.whole.name, message="holds a header and no rows") for part in staged]
     if problems:
-        raise Malformed(problems)
+        raise Malformed(problems[:MAX_PROBLEMS])
     return staged
-
-
-def shapes(staged: Sequence[Staged], mapping: LineMapping, keep: Keep, engine: Engine) -> list[Shape]:
-    """Parts by the columns they have, with the labels that `keep` asks for found under every spelling."""
-    alike: dict[tuple[tuple[str, str], ...], list[Staged]] = {}
-    for part in staged:
-        if part.rows:
-            alike.setdefault(tuple(part.columns.items()), []).append(part)
-    found = []
-    for parts in alike.values():
-        tags, tags_json = _labels(parts, mapping.tags, mapping.nulls, keep.tags, engine)
-        categories, categories_json = _labels(
-            parts, mapping.cost_categories, mapping.nulls, keep.cost_categories, engine
-        )
-        json = [column for column in (tags_json, categories_json) if column]
-        found.append(Shape(parts=parts, cells=parts[0].cells, tags=tags, cost_categories=categories, json=json))
-    return found
 
 
 def first_line(error: Exception) -> str:
@@ -137,16 +100,14 @@ def _stage(whole: Whole, mapping: LineMapping, engine: Engine, number: int) -> S
     try:
         if whole.text is None:
             file.symlink_to(whole.path.resolve())  # DuckDB reads * and [ in a name as a pattern
-            columns = _columns(file, engine)
-            cells, problems = find_columns(mapping, columns, whole.name)
+            columns = _parquet_columns(file, engine)
         else:
-            cells, problems = find_columns(mapping, dict.fromkeys(whole.header, "VARCHAR"), whole.name)
-            if not problems:
-                _text_to_parquet(whole, file, _wanted(whole.header, mapping), mapping, engine)
-                columns = _columns(file, engine)
-            whole.text.unlink()
+            columns = text_columns(whole)
+        cells, problems = find_columns(mapping, columns, whole.name)
         if problems:
             raise Malformed(problems)
+        if whole.text is not None:
+            text_to_parquet(whole, file, _wanted(columns, cells, mapping), mapping.nulls, engine)
         count = engine.con.execute("SELECT count(*) FROM read_parquet(?)", [str(file)]).fetchall()[0][0]
     except duckdb.OutOfMemoryException:
         raise
@@ -167,89 +128,40 @@ def unreadable(whole: Whole, error: Exception) -> Problem:
     )
 
 
-def _columns(file: Path, engine: Engine) -> dict[str, str]:
-    described = engine.con.execute(
-        "DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(file)]
-    ).fetchall()
-    return {name: type_ for name, type_, *_ in described}
+def text_columns(whole: Whole) -> dict[str, Cell]:
+    """Columns of a text part, called by their place: to SQL, names that differ in case alone are one."""
+    return {name: Cell(name, f"c{place}", "VARCHAR") for place, name in enumerate(whole.header)}
 
 
-def _wanted(header: Sequence[str], mapping: LineMapping) -> list[str]:
-    """Columns of a text file worth keeping: those of the mapping and all labels."""
-    cells, _ = find_columns(mapping, dict.fromkeys(header, "VARCHAR"), "")
-    names = {cell.sql for cell in cells.values()}
-    for labels in (mapping.tags, mapping.cost_categories):
-        whole, of_keys = find_labels(labels, dict.fromkeys(header, "VARCHAR"))
-        names |= {quoted(name) for name in (*of_keys.values(), *([whole] if whole else ()))}
-    return [quoted(name) for name in header if quoted(name) in names]
+def text_to_parquet(whole: Whole, file: Path, wanted: Mapping[str, Cell], nulls: Sequence[str], engine: Engine) -> None:
+    """Columns of a text part as Parquet under the names of `wanted`, every field as text: nothing is guessed.
 
-
-def _text_to_parquet(
-    whole: Whole, file: Path, wanted: Sequence[str], mapping: LineMapping, engine: Engine
-) -> None:
-    """Read every field as text: nothing is guessed. Rows keep their order, so that a line can be told later."""
-    columns = ", ".join(f"{text_literal(name)}: 'VARCHAR'" for name in whole.header)
-    nulls = ", ".join(text_literal(word) for word in mapping.nulls)
+    Rows keep their order, so that their line can be told later. The unpacked text is removed.
+    """
+    columns = ", ".join(f"'{cell.sql}': 'VARCHAR'" for cell in text_columns(whole).values())
+    words = ", ".join(text_literal(word) for word in nulls)
+    selected = ", ".join(f"{cell.sql} AS {name}" for name, cell in wanted.items())
     query = (
-        f"SELECT {', '.join(wanted)} FROM read_csv({text_literal(str(whole.text))}, auto_detect = false, "
-        f"header = true, delim = ',', quote = '\"', escape = '\"', columns = {{{columns}}}, nullstr = [{nulls}])"
+        f"SELECT {selected} FROM read_csv({text_literal(str(whole.text))}, "
+        f"auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', columns = {{{columns}}}, "
+        f"nullstr = [{words}])"
     )
     engine.con.execute("SET preserve_insertion_order = true")
     engine.con.execute(f"COPY ({query}) TO {text_literal(str(file))} (FORMAT parquet, COMPRESSION lz4_raw)")
     engine.con.execute("SET preserve_insertion_order = false")
+    if whole.text:
+        whole.text.unlink()
 
 
-def _labels(
-    parts: Sequence[Staged], labels: Labels, nulls: Sequence[str], keep: frozenset[str], engine: Engine
-) -> tuple[dict[str, list[tuple[str, str]]], str | None]:
-    """Kept labels as (raw key, SQL) by canonical key, and the column if it holds JSON text."""
-    if not keep:
-        return {}, None
-    columns = parts[0].columns
-    whole, of_keys = find_labels(labels, columns)
-    if of_keys:
-        kept = kept_keys(list(of_keys), keep)
-        return {key: [(raw, quoted(of_keys[raw])) for raw in raws] for key, raws in kept.items()}, None
-    if whole is None:
-        return {}, None
-    type_ = columns[whole]
-    if type_.startswith("MAP(VARCHAR,"):
-        kept = kept_keys(_map_keys(parts, whole), keep)
-        return {key: [(raw, f"CAST({quoted(whole)}[{text_literal(raw)}] AS VARCHAR)") for raw in raws]
-                for key, raws in kept.items()}, None
-    if type_ != "VARCHAR":
-        return {}, None
-    as_map = json_map(whole, nulls)
-    files = ", ".join(text_literal(str(part.file)) for part in parts)
-    raw_keys = engine.con.execute(
-        f"SELECT DISTINCT unnest(map_keys(m)) FROM (SELECT DISTINCT {as_map} AS m FROM read_parquet([{files}]))"
-    ).fetchall()
-    kept = kept_keys([raw for (raw,) in raw_keys], keep)
-    return {key: [(raw, f"{as_map}[{text_literal(raw)}]") for raw in raws] for key, raws in kept.items()}, whole
+def _parquet_columns(file: Path, engine: Engine) -> dict[str, Cell]:
+    described = engine.con.execute("DESCRIBE SELECT * FROM read_parquet(?, hive_partitioning = false)", [str(file)])
+    return {name: Cell(name, quoted(name), type_) for name, type_, *_ in described.fetchall()}
 
 
-def json_map(column: str, nulls: Sequence[str]) -> str:
-    """SQL for a JSON object as a map of texts; null where the text is none."""
-    words = ", ".join(text_literal(word) for word in nulls)
-    return f"CASE WHEN {quoted(column)} NOT IN ({words}) THEN TRY_CAST(TRY_CAST({quoted(column)} AS JSON) AS {JSON_MAP}) END"
-
-
-def _map_keys(parts: Sequence[Staged], column: str) -> list[str]:
-    """Every key in a map column. Only the keys are decoded, as a dictionary: a fiftieth of the time of the scan."""
-    with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda part: _map_keys_of(part.file, column), parts)
-        return sorted(set().union(*found))
-
-
-def _map_keys_of(path: Path, column: str) -> set[str]:
-    from pyarrow import parquet
-
-    keys: set[str] = set()
-    with parquet.ParquetFile(path) as file:
-        leaves = [file.schema.column(number).path for number in range(len(file.schema))]
-    leaf = next(path for path in leaves if path.startswith(column + ".") and path.endswith(".key"))
-    with parquet.ParquetFile(path, read_dictionary=[leaf]) as file:
-        for group in range(file.num_row_groups):
-            for chunk in file.read_row_group(group, columns=[leaf], use_threads=False).column(0).chunks:
-                keys.update(chunk.values.field(0).dictionary.to_pylist())
-    return keys
+def _wanted(columns: Mapping[str, Cell], cells: Mapping[str, Cell], mapping: LineMapping) -> dict[str, Cell]:
+    """Columns of a text part worth keeping: those of the mapping and all labels."""
+    names = {cell.name for cell in cells.values()}
+    for labels in (mapping.tags, mapping.cost_categories):
+        whole, of_keys = find_labels(labels, columns)
+        names |= {cell.name for cell in (*of_keys.values(), *([whole] if whole else ()))}
+    return {cell.sql: cell for name, cell in columns.items() if name in names}

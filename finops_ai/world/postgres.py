@@ -12,7 +12,7 @@ import shutil
 import stat
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from time import sleep
@@ -63,7 +63,7 @@ def embedded(home: Path) -> Iterator[str]:
         finally:
             with _starting_or_stopping(home):
                 if _alone(users) and _lives(server.data):
-                    _run(server, "pg_ctl", "-D", ".", "-m", "fast", "-w", "-t", str(PATIENCE_SECONDS), "stop")
+                    _stop(server)
     finally:
         os.close(users)
 
@@ -190,6 +190,13 @@ def _start(server: _Server) -> None:
     settings = {**SETTINGS, "unix_socket_directories": sockets}
     options = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in settings.items())
     _run(server, "pg_ctl", "-D", ".", "-l", "server.log", "-w", "-t", str(PATIENCE_SECONDS), "-o", options, "start")
+
+
+def _stop(server: _Server) -> None:
+    _run(server, "pg_ctl", "-D", ".", "-m", "fast", "-w", "-t", str(PATIENCE_SECONDS), "stop")
+    if server.sockets != server.data:
+        with suppress(OSError):
+            server.sockets.rmdir()
 
 
 def _run(server: _Server, program: str, *arguments: str, folder: Path | None = None) -> None:

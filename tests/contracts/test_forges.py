@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -53,8 +54,8 @@ class Rig:
     base: str | None = None
     world: Any = field(default_factory=lambda: type("World", (), {"clock": Ticking()})())
 
-    def __post_init__(self) -> None:
-        self.root.mkdir(exist_ok=True)
+    def build(self) -> None:
+        self.root.mkdir()
         self.git("init", "--quiet", "--initial-branch=trunk", "person", cwd=self.root)
         self.write(PATH, WEB)
         self.write("apps/api.yaml", "cpu: 1\n")
@@ -62,7 +63,7 @@ class Rig:
         (self.person / "logo.yaml").write_bytes(b"\xff\xfe")
         self.commit("first")
         self.git("clone", "--quiet", "--bare", "person", "remote.git", cwd=self.root)
-        self.git("remote", "add", "origin", str(self.root / "remote.git"))
+        self.git("remote", "add", "origin", "../remote.git")
 
     @property
     def person(self) -> Path:
@@ -119,9 +120,16 @@ class Rig:
         return {**self.heads(), **files}
 
 
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Rig:
+    rig = Rig(tmp_path_factory.mktemp("forge") / "rig")
+    rig.build()
+    return rig
+
+
 @pytest.fixture
-def rig(tmp_path: Path) -> Rig:
-    return Rig(tmp_path / "rig")
+def rig(built: Rig, tmp_path: Path) -> Rig:
+    return Rig(shutil.copytree(built.root, tmp_path / "rig"))
 
 
 def proposal(cpu: str = "200m", *, before: str = WEB, path: str = PATH, **changed: Any) -> Proposal:
@@ -174,8 +182,7 @@ def test_a_proposal_is_one_commit_on_the_base_with_only_its_bytes_changed(rig: R
 
 
 @pytest.mark.parametrize("form", ["path", "file"])
-def test_repository_by_path_or_file_url(tmp_path: Path, form: str) -> None:
-    rig = Rig(tmp_path / "rig")
+def test_repository_by_path_or_file_url(rig: Rig, form: str) -> None:
     rig.url = (rig.root / "remote.git").as_uri() if form == "file" else str(rig.root / "remote.git")
     assert rig.forge.propose(proposal()).state == "open"
 
@@ -415,7 +422,7 @@ def test_a_repository_that_does_not_answer(rig: Rig, what: str) -> None:
         list(rig.forge.files("**"))
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"state": "shut", "key": "x"}'])
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"state": "open", "key": "x"}', '{"state": "shut", "key": "x"}'])
 def test_a_damaged_record_is_told_not_overwritten(rig: Rig, content: str) -> None:
     rig.pulls.mkdir()
     (rig.pulls / "1.json").write_text(content)

@@ -112,7 +112,6 @@ def test_an_endless_rule_is_denied_in_time_and_the_engine_goes_on() -> None:
         ((decision, message, _),) = said(engine, ENDLESS)
         assert time.monotonic() - started < 5
         assert (decision, message) == ("deny", "the policy could not be evaluated: no answer within 0.5 s")
-    with RegoEngine() as engine:
         assert said(engine, bundle('warn contains "w"')) == [("warn", "w", "ml/Pod/m")]
 
 

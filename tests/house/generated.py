@@ -12,6 +12,7 @@ from typing import Any
 
 import typer.main
 
+from tests.house import configuration
 from tests.house.tree import ROOT, Module, modules
 
 DOCS = ROOT / "docs"
@@ -88,28 +89,35 @@ def _prose(text: str) -> str:
     return "\n\n".join(_cell(paragraph) for paragraph in text.split("\n\n"))
 
 
-def pages() -> dict[Path, str]:
-    """What each generated page must hold."""
-    return {
-        path: _fill(path.read_text("utf-8"), part())
-        for path, part in {
-            DOCS / "architecture.md": module_table,
-            DOCS / "commands.md": command_pages,
-        }.items()
-    }
+def configuration_reference() -> str:
+    """Every key of the configuration file."""
+    from finops_ai.app import kinds
+    from finops_ai.config import schema
+
+    return configuration.reference(schema(kinds()))
 
 
-def _fill(page: str, part: str) -> str:
-    before, begin, rest = page.partition(BEGIN)
+PARTS = {
+    DOCS / "architecture.md": module_table,
+    DOCS / "commands.md": command_pages,
+    DOCS / "configuration.md": configuration_reference,
+}
+
+
+def page(path: Path) -> str:
+    """What a page must hold: its own words around the generated part."""
+    before, begin, rest = path.read_text("utf-8").partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
-        raise ValueError(f"no place for the generated part: put {BEGIN} and {END} on lines of their own")
-    return f"{before}{BEGIN}\n\n{part}\n\n{END}{after}"
+        raise ValueError(
+            f"{path.name} has no place for its generated part: put {BEGIN} and {END} on lines of their own"
+        )
+    return f"{before}{BEGIN}\n\n{PARTS[path]()}\n\n{END}{after}"
 
 
 def main() -> None:
     """Print the pages that differ from the code, or write them; without --write a difference is an error."""
-    stale = {path: text for path, text in pages().items() if path.read_text("utf-8") != text}
+    stale = {path: text for path in PARTS if (text := page(path)) != path.read_text("utf-8")}
     for path, text in stale.items():
         print(path.relative_to(ROOT))
         if "--write" in sys.argv[1:]:

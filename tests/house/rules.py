@@ -147,7 +147,8 @@ def broad_except(module: Module) -> Findings:
 
 
 def frozen(module: Module) -> Findings:
-    """Values that leave their module do not change after they are made."""
+    """What leaves its module does not change after it was made; a noun has no room for more either."""
+    wanted = {"frozen", "slots"} if module.room == "domain" else {"frozen"}
     for node in ast.walk(module.tree):
         if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
             continue
@@ -156,8 +157,8 @@ def frozen(module: Module) -> Findings:
             if _last_name(call.func if call else decorator) != "dataclass":
                 continue
             true = {key.arg for key in call.keywords if getattr(key.value, "value", None) is True} if call else set()
-            if not {"frozen", "slots"} <= true:
-                yield _at(module, node, f"{node.name} must be a dataclass with frozen=True and slots=True")
+            if not wanted <= true:
+                yield _at(module, node, f"{node.name} must be a dataclass with {' and '.join(sorted(wanted))} true")
 
 
 def asks_for_tests(module: Module) -> Findings:
@@ -180,10 +181,5 @@ RULES = (
 
 EXCUSED: dict[tuple[str, str], str] = {
     ("vendor_name", "finops_ai/domain/focus.py"): "the spelling of a tag key begins with its provider's prefix",
-    (
-        "wall_clock",
-        "finops_ai/ledger/tables.py",
-    ): "delivery.loaded_at tells when a row was written; nothing decides by it",
-    ("wall_clock", "migrations/versions/0001_ledger.py"): "the same column",
 }
 """(rule, module) -> why this module may break it."""

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import generated
+from tests.conftest import Finops
+from tests.house import configuration, generated
 from tests.house.tree import ROOT, text_files
 
 PAGES = [path for path in text_files() if path.suffix == ".md"]
@@ -30,10 +31,9 @@ def calls(page: Path) -> Iterator[list[str]]:
             yield words[1:]
 
 
-@pytest.mark.parametrize("page", generated.pages().items(), ids=lambda page: page[0].name)
-def test_generated_pages_agree_with_the_code(page: tuple[Path, str]) -> None:
-    path, text = page
-    assert path.read_text("utf-8") == text, "run `make docs`"
+@pytest.mark.parametrize("page", generated.PARTS, ids=lambda page: page.name)
+def test_generated_pages_agree_with_the_code(page: Path) -> None:
+    assert page.read_text("utf-8") == generated.page(page), "run `make docs`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
@@ -70,3 +70,30 @@ def test_decisions_are_numbered_without_gaps_and_fit_one_page() -> None:
         for part in ("**Choice.**", "**Reason.**", "**Price.**"):
             assert part in text, f"{page.name} lacks {part}"
         assert len(text.splitlines()) <= 50, page.name
+
+
+def test_configurations_shown_are_valid(finops: Finops) -> None:
+    for page in PAGES:
+        for number, block in enumerate(re.findall(r"^```yaml\n(.*?)^```", page.read_text("utf-8"), re.M | re.S)):
+            file = finops.folder / f"{page.stem}-{number}.yaml"
+            file.write_text(block, "utf-8")
+            ran = finops("--config", file, "config", "check", "--output", "json")
+            assert ran.exit_code == 0, f"{page.name}:\n{block}\n{ran.stderr}"
+
+
+def test_the_starter_is_the_configuration_checked_in_and_names_every_section() -> None:
+    from finops_ai.app import kinds
+    from finops_ai.config import schema, starter
+
+    assert (ROOT / "config" / "finops.yaml").read_text("utf-8") == starter()
+    named = set(re.findall(r"^(?:# )?([a-z_]+):", starter(), re.MULTILINE))
+    assert set(schema(kinds())["properties"]) <= named
+
+
+def test_every_key_is_documented() -> None:
+    """By its own description, by that of its section, or by a line of the starter."""
+    from finops_ai.app import kinds
+    from finops_ai.config import schema, starter
+
+    silent = [key for key in configuration.undocumented(schema(kinds())) if not re.search(rf"\b{key}:", starter())]
+    assert silent == []

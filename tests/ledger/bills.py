@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from multiprocessing.connection import Connection
 from typing import Any
 
 import pyarrow as pa
@@ -15,8 +16,9 @@ import sqlalchemy as sa
 from finops_ai.domain import focus
 from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.errors import Problem
+from finops_ai.domain.money import total
 from finops_ai.domain.period import BillingPeriod, Days
-from finops_ai.ledger import charges, costs
+from finops_ai.ledger import charges, connect, costs
 
 COST = pa.decimal128(38, 18)
 ALWAYS = Days(date(2000, 1, 1), date(2100, 1, 1))
@@ -54,10 +56,9 @@ def bill(*rows: Mapping[str, Any]) -> Bill:
         rest = [row.get(name, billed) for name in ("effective", "list", "contracted")]
         facts.append((numbers.setdefault(key, len(numbers)), row["day"], billed, *rest, row.get("quantity")))
     columns = list(zip(*facts, strict=True)) or [()] * 7
-    control: dict[str, Decimal] = {}
+    control: dict[str, list[Decimal]] = {}
     for row in rows:
-        currency = {**USAGE, **row}["billing_currency"]
-        control[currency] = control.get(currency, Decimal(0)) + row["billed"]
+        control.setdefault({**USAGE, **row}["billing_currency"], []).append(row["billed"])
     return Bill(
         dimensions=pa.table(
             {
@@ -72,7 +73,7 @@ def bill(*rows: Mapping[str, Any]) -> Bill:
                 **{m: pa.array(column, COST) for m, column in zip(focus.MEASURES, columns[2:], strict=True)},
             }
         ),
-        control=ControlTotal(rows=len(rows), billed_cost=control),
+        control=ControlTotal(rows=len(rows), billed_cost={currency: total(each) for currency, each in control.items()}),
     )
 
 
@@ -120,4 +121,15 @@ def dump(engine: sa.Engine, as_of: datetime = LATER) -> str:
 
 def billed(engine: sa.Engine, as_of: datetime = LATER, currency: str = "USD") -> Decimal:
     query = costs.CostQuery(days=ALWAYS, group_by=(), where=(), currency=currency, as_of=as_of)
-    return sum((row["billed_cost"] for row in costs.costs(engine, query)), Decimal(0))
+    return total(row["billed_cost"] for row in costs.costs(engine, query))
+
+
+def load_when_told(url: str, seed: int, known_at: datetime, go: Connection) -> None:
+    """A process that says when it is ready, loads one bill when told to, and may be killed at any moment."""
+    engine = connect.open_engine(url)
+    what = large_bill(seed)
+    charges.known_all(engine, LATER)
+    go.send("ready")
+    go.recv()
+    load(engine, what, known_at=known_at, fingerprint=f"f{seed}")
+    go.send("done")

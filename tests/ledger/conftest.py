@@ -52,6 +52,14 @@ def ledger(ledger_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def ledger_of_module(server: sa.URL, template: str) -> Iterator[sa.Engine]:
+    """One ledger for the many examples of a property."""
+    engine = connect.open_engine(_create(server, template))
+    yield engine
+    engine.dispose()
+
+
 def _create(server: sa.URL, template: str) -> str:
     name = f"test_{next(NUMBERS)}"
     _execute(server, f"CREATE DATABASE {name} TEMPLATE {template}")

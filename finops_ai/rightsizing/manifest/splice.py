@@ -57,7 +57,7 @@ class _Planner:
         wanted: dict[str, dict[str, str]] = {}
         for (section, resource), value in changes.items():
             wanted.setdefault(section, {})[resource] = value
-        resources = self._own(None, self.container, "resources")
+        resources = self._own(self.container, "resources")
         if resources is None:
             self._insert(None, self.container, {"resources": wanted})
         else:
@@ -74,7 +74,7 @@ class _Planner:
             raise Rejected(f"line {value.start_mark.line + 1}: {key.value} is not a mapping")
         missing: dict[str, Any] = {}
         for name, wanted in tree.items():
-            own = self._own(key, value, name)
+            own = self._own(value, name)
             if own is None:
                 missing[name] = wanted
             elif isinstance(wanted, str):
@@ -84,7 +84,7 @@ class _Planner:
         if missing:
             self._insert(key, value, missing)
 
-    def _own(self, key: ScalarNode | None, mapping: MappingNode, name: str) -> tuple[ScalarNode, Node] | None:
+    def _own(self, mapping: MappingNode, name: str) -> tuple[ScalarNode, Node] | None:
         found = entry(mapping, name)
         if found is None and merges(mapping):
             raise Rejected(f"{name} of the container may come from a merge key (<<)")

@@ -3,7 +3,7 @@
 import csv
 import gzip
 import io
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
@@ -17,9 +17,13 @@ AS_OF = date(2026, 4, 29)
 LABEL = "finops.apexlogic.com/cost-center"
 
 
+def read(packed):
+    return list(csv.DictReader(io.StringIO(gzip.decompress(packed).decode())))
+
+
 @pytest.fixture(scope="module")
 def rows():
-    return list(csv.DictReader(io.StringIO(gzip.decompress(usage_file(AS_OF, 1)).decode())))
+    return read(usage_file(AS_OF, AS_OF, 1))
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +58,16 @@ def values(rows, workload, column):
 def test_usage_ends_before_today_and_spans_three_weeks(rows):
     assert rows[0]["timestamp"] == "2026-04-08T00:00:00Z"
     assert rows[-1]["timestamp"] == "2026-04-28T23:00:00Z"
-    assert usage_file(AS_OF, 1) == usage_file(AS_OF, 1) != usage_file(AS_OF, 2)
+    assert usage_file(AS_OF, AS_OF, 1) == usage_file(AS_OF, AS_OF, 1) != usage_file(AS_OF, AS_OF, 2)
+
+
+def test_an_earlier_morning_knew_the_same_of_the_days_before_it(rows):
+    morning = AS_OF - timedelta(days=9)
+    earlier = read(usage_file(AS_OF, morning, 1))
+    assert earlier[-1]["timestamp"] == "2026-04-19T23:00:00Z"
+    assert "query-rewriter" not in {row["workload"] for row in earlier}
+    both = [row for row in earlier if row["timestamp"] >= rows[0]["timestamp"]]
+    assert both == [row for row in rows if row["timestamp"] < f"{morning}"]
 
 
 def test_every_workload_has_a_clear_outcome(rows):

@@ -9,12 +9,28 @@ import pytest
 from ruamel.yaml import YAML
 
 from finops_ai.config import load
+from finops_ai.demo.company import simulate
 from finops_ai.demo.files import AS_OF, write_demo
 
 
 @pytest.fixture
 def demo(tmp_path):
     return write_demo(tmp_path / "a folder: with 'marks'", policies=Path("config/policies"))
+
+
+def test_shared_costs_are_placed_and_untagged_usage_stays_visible(demo):
+    """The patterns must take the payer's own charges, not everything that the payer is billed for."""
+    patterns = YAML(typ="safe").load(demo.layout.config.read_text())["allocation"]["patterns"]
+    assert {pattern["key"] for pattern in patterns} == {"sub_account_id", "service_name"}
+    globs = {pattern["glob"] for pattern in patterns}
+    untagged = [
+        charge.meter.name
+        for provider in ("aws", "northwind")
+        for charge in simulate(as_of=AS_OF).charges(provider, AS_OF)
+        if not charge.tags and charge.kind != "SavingsPlanNegation"
+        if not globs & {charge.meter.account.number, charge.meter.service.name}
+    ]
+    assert set(untagged) == {"sandbox-instances", "shared-disks", "shared-nat"}
 
 
 def stamps(folder):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from finops_ai.domain.proposal import Decision, Verdict
+from finops_ai.domain.usage import Workload
 from finops_ai.policy.base import Bundle
 from finops_ai.policy.documents import Unreadable, check_text, documents, review
 
@@ -76,6 +77,15 @@ def test_what_cannot_be_read_is_denied(text: str, reason: str) -> None:
     assert verdict.decision is Decision.DENY
     assert reason in verdict.message
     assert verdict.resource == "x.yaml"
+
+
+def test_only_the_workload_asked_about_is_judged() -> None:
+    text = "---\n".join(
+        f"kind: {kind}\nmetadata: {{name: {name}}}\n"
+        for kind, name in [("Pod", "good"), ("Pod", "bad"), ("Job", "good")]
+    )
+    verdicts = check_text(DeniesBad(), [PACK], text, workload=Workload("shop", "ml", "Pod", "good"))
+    assert [(verdict.decision, verdict.resource) for verdict in verdicts] == [(Decision.ALLOW, "good")]
 
 
 def test_a_file_that_breaks_in_the_middle_is_denied_as_well() -> None:

@@ -151,7 +151,8 @@ def test_marker_holds_the_exact_values() -> None:
 
 hostile = st.sampled_from(
     ["@team", "#12", "a|b", "<script>", "`x`", "a\n# b", "--> <b>", "[x](http://e)", "www.e.com", "http://e.com",
-     "\u2028x", "![](x)", "org/repo#1", "*b*", "_b_", "~~x~~", "&lt;", "\\", "</details>", "\r\n\r\n- [x] done", "x\x00y"]
+     "\u2028x", "![](x)", "org/repo#1", "*b*", "_b_", "~~x~~", "&lt;", "\\", "</details>", "\r\n\r\n- [x] done",
+     "x\x00y"]
 ) | st.text(max_size=20)  # fmt: skip
 
 
@@ -180,7 +181,7 @@ def test_foreign_text_stays_text(name: str, container: str, message: str, reason
         assert shown.count(mark) == model.partition(f"<!-- {MARKER} ")[0].count(mark), mark
     assert "@" not in shown
     assert "://" not in shown
-    assert "www." not in shown.lower()
+    assert "www." not in re.sub(r"```.*?```", "", shown, flags=re.S).lower()
     assert "\n" not in title(chosen)
     assert not re.search(r"[@#|<>`]", title(chosen))
 

@@ -204,6 +204,11 @@ def test_the_limit_moves_when_it_would_be_below_the_request() -> None:
     assert changes(one) == {"requests.cpu": "564m", "limits.cpu": "564m"}
 
 
+def test_a_limit_moves_by_little_when_the_request_needs_it() -> None:
+    one = usage(cpu=lambda hour: 0.45, cpu_request=0.1, cpu_limit=0.5, memory_request_mib=110)
+    assert changes(one) == {"requests.cpu": "518m", "limits.cpu": "518m"}
+
+
 def test_throttling_raises_the_limit_and_never_lowers_the_request() -> None:
     one = usage(cpu=lambda hour: 0.1, throttled=0.3, cpu_request=0.4, cpu_limit=0.4, memory_request_mib=110)
     assert changes(one) == {"requests.cpu": "600m", "limits.cpu": "600m"}

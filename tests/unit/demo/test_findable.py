@@ -1,0 +1,81 @@
+"""The simulator's promise: its incidents can be found by the engines, and a clean year gives them nothing to say."""
+
+from collections import defaultdict
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from finops_ai.demo.company import simulate
+from finops_ai.detection.run import detect
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.focus import NONE, UNTAGGED
+from finops_ai.domain.period import Days, end_of_day
+from finops_ai.domain.scope import Scope
+from finops_ai.domain.series import CostSeries
+from finops_ai.forecasting.run import expected_now
+from finops_ai.forecasting.settings import ForecastSettings
+
+AS_OF = date(2026, 4, 29)
+NOT_USAGE = ("RIFee", "Tax", "Credit", "Refund")
+
+
+def series_of(company, known_on):
+    """Effective usage cost per scope, as the ledger gives it."""
+    days = Days(company.days.start, known_on)
+    found = defaultdict(lambda: np.zeros(len(days)))
+    for charge in (*company.charges("aws", known_on), *company.charges("northwind", known_on)):
+        if charge.kind in NOT_USAGE:
+            continue
+        owner = ("x_cost_center", charge.tags.get("cost-center", UNTAGGED))
+        model = ("x_ai_model", charge.tags.get("model", NONE))
+        for pairs in ((), (owner,), (model,), (owner, ("service_name", charge.meter.service.name))):
+            found[pairs][(charge.start.date() - days.start).days] += float(charge.effective_cost)
+    return [
+        CostSeries(
+            scope=Scope(pairs),
+            cost_basis="effective",
+            currency="USD",
+            days=days,
+            values=values,
+            complete_through=known_on - timedelta(days=2),
+        )
+        for pairs, values in sorted(found.items())
+    ]
+
+
+def episodes(company, mornings):
+    told, most = [], 0
+    for morning in mornings:
+        series = series_of(company, morning)
+        expected = expected_now(series, lookback_days=400, settings=ForecastSettings())
+        settings = DetectSettings(floor=25.0)
+        told = detect(series, expected, told, as_of=end_of_day(morning), settings=settings).episodes
+        most = max(most, len(series))
+    return told, most
+
+
+def test_every_incident_opens_one_episode_on_its_first_day_and_nothing_else_opens():
+    company = simulate(as_of=AS_OF)
+    told, _ = episodes(company, [AS_OF])
+    truth = {
+        (incident.cost_center, incident.service): (incident.start, incident.end, float(incident.dollars))
+        for incident in company.incidents
+    }
+    found = {(e.scope.get("x_cost_center"), e.scope.get("service_name")): e for e in told}
+    assert len(told) == len(truth)
+    assert found.keys() == truth.keys()
+    for where, (start, end, dollars) in truth.items():
+        episode = found[where]
+        assert episode.opened_on == start
+        assert episode.last_day == (end or AS_OF - timedelta(days=1)) - timedelta(days=1)
+        assert float(episode.excess.amount) == pytest.approx(dollars, rel=0.25)
+
+
+def test_a_clean_year_opens_fewer_than_one_episode_per_ten_series():
+    """Four months to learn from, then a year, looked at every four weeks: every day is judged."""
+    year = [AS_OF - timedelta(days=28 * number) for number in reversed(range(13))]
+    company = simulate(as_of=AS_OF, start=date(2025, 1, 1), incidents=False)
+    told, most = episodes(company, year)
+    assert most > 30
+    assert len(told) < most / 10
