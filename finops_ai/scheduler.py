@@ -36,7 +36,7 @@ def serve(app: App) -> None:
     for job, line in app.schedule().items():
         scheduler.add_job(
             _tick,
-            CronTrigger.from_crontab(line, timezone="UTC"),
+            CronTrigger.from_crontab(line, timezone=app.config.schedule.time_zone),
             args=(app, job),
             id=job,
             coalesce=True,

@@ -16,13 +16,15 @@ import sys
 import pandas as pd
 
 FOLDER = os.environ.get("DEMO_FOLDER", ".finops-demo")
+AS_OF = "2026-04-29"
 
 
 def ask(*question: str) -> pd.DataFrame:
     """The answer of one command, a row for each value; amounts stay decimal strings until they are drawn."""
-    command = [sys.executable, "-m", "finops_ai", "--config", f"{FOLDER}/finops.yaml", *question, "--output", "json"]
-    environ = {**os.environ, "FINOPS_HOME": FOLDER}
-    return pd.DataFrame(json.loads(subprocess.run(command, env=environ, check=True, capture_output=True).stdout))
+    program = [sys.executable, "-m", "finops_ai", "--config", f"{FOLDER}/finops.yaml", "--as-of", AS_OF]
+    environ = {**os.environ, "FINOPS_HOME": f"{FOLDER}/home"}
+    done = subprocess.run([*program, *question, "--output", "json"], env=environ, check=True, stdout=subprocess.PIPE)
+    return pd.DataFrame(json.loads(done.stdout))
 
 
 # %% [markdown]
@@ -31,7 +33,7 @@ def ask(*question: str) -> pd.DataFrame:
 # %%
 days = ask("costs", "--group-by", "day,x_cost_center")
 daily = days.assign(cost=days["effective_cost"].astype(float)).pivot_table("cost", "day", "x_cost_center", "sum")
-daily.plot.area(figsize=(11, 4), title="Effective cost per day")
+daily.plot(figsize=(11, 4), title="Effective cost per day")
 
 # %% [markdown]
 # ## Which model costs what

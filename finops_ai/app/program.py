@@ -25,6 +25,7 @@ from finops_ai.domain.period import Days
 from finops_ai.jobs import answers
 from finops_ai.jobs.run import Progress, Turn, run, silent
 from finops_ai.sources.base import Keep
+from finops_ai.world import log
 from finops_ai.world.world import World
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ _TAG = "tag:"
 def open_app(config: Config, environ: Mapping[str, str], progress: Progress = silent) -> Iterator[App]:
     """Put the program together; everything it started ends with the block."""
     world = parts.world_of(config, environ)
+    log.configure(world.secrets, world.clock)
     with parts.database(config) as engine:
         yield App(config=config, world=world, engine=engine, progress=progress)
 
@@ -92,7 +94,7 @@ class App:
             yield self.run(job, as_of, dry_run=dry_run)
 
     def ingest(self, as_of: datetime, *, names: Sequence[str] = (), dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.ingest import ingest
+        from finops_ai.jobs.ingest import forget, ingest
 
         every = {one.name for one in (*self.config.sources, *self.config.usage)}
         if not every:
@@ -108,7 +110,15 @@ class App:
         ]
         usage = [known.usage[one.kind].make(one, self.world) for one in self.config.usage if one.name in wanted]
         version = parts.reading_version(self.rules, self.keep)
-        return self._run("ingest", as_of, dry_run, lambda turn: ingest(turn, sources, usage, self.rules, version))
+        keep_days = timedelta(days=self.config.ledger.keep_versions_days)
+
+        def work(turn: Turn) -> Outcome:
+            outcome = ingest(turn, sources, usage, self.rules, version)
+            if not turn.dry_run:
+                forget(turn, turn.now() - keep_days)
+            return outcome
+
+        return self._run("ingest", as_of, dry_run, work)
 
     def forecast(self, as_of: datetime, *, where: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Outcome:
         from finops_ai.jobs.forecast import forecast

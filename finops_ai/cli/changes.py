@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -18,6 +19,9 @@ PathsArgument = Annotated[list[str], typer.Argument(help="Manifests or folders; 
 PackOption = Annotated[
     Path | None, typer.Option("--policies", help="Folder of Rego packs [default: config/policies].")
 ]
+
+
+OBJECT = re.compile(r"""^\s*(-\s+)?["']?kind["']?\s*:""", re.MULTILINE)
 
 
 class VerdictOutput(StrEnum):
@@ -134,7 +138,9 @@ def _manifests(paths: list[str]) -> list[Path]:
     for text in paths:
         path = Path(text)
         if path.is_dir():
-            found += sorted(item for item in path.rglob("*") if item.suffix in (".yaml", ".yml", ".json"))
+            # A folder also holds values files and the like; a file that is named is judged whatever it is.
+            files = (item for item in path.rglob("*") if item.suffix in (".yaml", ".yml", ".json"))
+            found += sorted(item for item in files if OBJECT.search(_text(str(item))))
         elif path.exists():
             found.append(path)
         else:

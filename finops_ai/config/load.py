@@ -61,7 +61,6 @@ class Config:
     path: Path | None
     home: Path
     database_url: SecretStr | None
-    currency: str | None
     sources: tuple[PlugIn, ...]
     usage: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]

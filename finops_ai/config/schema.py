@@ -91,7 +91,6 @@ def _time_zone(name: str) -> str:
 
 
 Text = Annotated[str, Field(min_length=1)]
-Currency = Annotated[str, AfterValidator(_currency)]
 Amount = Annotated[Decimal, Field(ge=0, max_digits=38, decimal_places=18)]
 Amounts = Annotated[
     dict[Annotated[str, AfterValidator(_code)], Amount],
@@ -159,11 +158,15 @@ class Allocation(Section):
     shared: tuple[Shared, ...] = ()
 
 
+COMMON_TAGS = ("application", "app", "business-unit", "component", "owner", "product", "project", "team")
+"""Tags that people ask for besides those of the allocation rules; one with a value per resource would burst the cube."""
+
+
 class Ledger(Section):
     """Without `url` or FINOPS_DATABASE_URL the program runs its own PostgreSQL under FINOPS_HOME."""
 
     url: SecretRef | None = None
-    tags: tuple[Text, ...] = ()
+    tags: tuple[Text, ...] = COMMON_TAGS
     keep_versions_days: Annotated[int, Field(ge=1)] = 400
 
 
@@ -177,7 +180,6 @@ class Detect(Section):
     """An episode is opened when surprise is rare (`false_per_series_year`) and the excess is worth it (`floor`)."""
 
     floor: Amounts = {ANY_CURRENCY: Decimal(25)}
-    lookback_days: Annotated[int, Field(ge=28, le=3660)] = 400
     false_per_series_year: Annotated[float, Field(gt=0, le=365)] = 0.5
     page_at: Severity = Severity.WARNING
 
@@ -189,7 +191,6 @@ class Recommend(Section):
     manifests: Text = "**/*.y*ml"
     policies: Path = Path("config/policies")
     packs: tuple[Text, ...] = ("cost-tags", "accelerators")
-    window_days: Annotated[int, Field(ge=1, le=366)] = 14
     min_saving: Amounts = {ANY_CURRENCY: Decimal(5)}
     strategy: Strategy = Strategy()
     prices: Prices = Prices()
@@ -212,7 +213,6 @@ class Schedule(Section):
     report: Cron | None = "0 6 * * mon"
     deliver: Cron | None = "* * * * *"
     follow: Cron | None = "*/10 * * * *"
-    audit: Cron | None = "0 4 * * *"
 
     def lines(self) -> dict[str, str]:
         """Job to cron line, for the jobs that are switched on."""
@@ -222,7 +222,6 @@ class Schedule(Section):
 class Sections(Section):
     """Everything but the plug-ins."""
 
-    currency: Currency | None = None
     allocation: Allocation = Allocation()
     ledger: Ledger = Ledger()
     forecast: Forecast = Forecast()

@@ -55,12 +55,13 @@ class Decision(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What one rule says of one object. Cannot evaluate = denied."""
+    """What one rule says of one object. Cannot evaluate = denied; `evaluated` is False then."""
 
     rule: str
     decision: Decision
     message: str
     resource: str = ""
+    evaluated: bool = True
 
 
 class ProposalState(StrEnum):

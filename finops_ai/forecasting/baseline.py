@@ -23,7 +23,7 @@ LEAD_DAYS = 14
 _FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
-_CHUNK = 1024  # series per pass: their state stays in the processor's cache
+_CHUNK = 2048  # series per pass: their state stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,6 +6,7 @@ Prophet: S. J. Taylor, B. Letham, "Forecasting at scale", The American Statistic
 from __future__ import annotations
 
 import logging
+import warnings
 from collections.abc import Sequence
 from datetime import date
 
@@ -14,6 +15,7 @@ import numpy as np
 from finops_ai.domain.series import FloatArray
 
 _SEED = 20180101
+_YEARLY_DAYS = 540
 _COMPONENTS = ("trend", "weekly", "yearly")
 
 
@@ -48,12 +50,15 @@ def components(history: FloatArray, start: date, horizon_days: int) -> dict[str,
     size = float(np.abs(history[known]).max()) or 1.0
     days = np.datetime64(start, "D") + np.arange(len(history) + horizon_days)
     frame = pd.DataFrame({"ds": days[: len(history)][known].astype("datetime64[ns]"), "y": history[known] / size})
-    model = Prophet(uncertainty_samples=0, daily_seasonality=False)
-    try:
-        model.fit(frame, seed=_SEED)
-        ahead = model.predict(pd.DataFrame({"ds": days[len(history) :].astype("datetime64[ns]")}))
-    except (RuntimeError, ValueError) as cause:
-        raise NoFit(str(cause)) from cause
+    yearly = len(frame) >= _YEARLY_DAYS  # Prophet waits for two years; the backtest decides whether less will do
+    model = Prophet(uncertainty_samples=0, daily_seasonality=False, yearly_seasonality=yearly)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of pandas, about how Prophet calls it
+        try:
+            model.fit(frame, seed=_SEED)
+            ahead = model.predict(pd.DataFrame({"ds": days[len(history) :].astype("datetime64[ns]")}))
+        except (RuntimeError, ValueError) as cause:
+            raise NoFit(str(cause)) from cause
     parts = {"median": ahead["yhat"]} | {name: ahead[name] for name in _COMPONENTS if name in ahead}
     result = {name: np.asarray(part, dtype=np.float64) * size for name, part in parts.items()}
     if not all(np.isfinite(part).all() for part in result.values()):

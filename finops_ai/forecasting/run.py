@@ -25,7 +25,7 @@ from finops_ai.forecasting.settings import ForecastSettings
 
 _USUAL_DAYS = 28
 _CLAMP_DAYS = 90
-_BLOCK = 1024  # series banded together: bounds memory at about 100 bytes x windows x horizon each
+_BLOCK = 2048  # series banded together: bounds memory at about 100 bytes x windows x horizon each
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Baseline, ProphetForecaster)
 _VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 

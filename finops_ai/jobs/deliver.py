@@ -71,7 +71,7 @@ def _propose(turn: Turn, forge: Forge, message: Message) -> Receipt:
     proposal: Proposal | None = proposals.proposal(turn.engine, message.key)
     if proposal is None:
         raise Rejected(f"proposal {message.key} is not in the ledger")
-    if proposal.state is not ProposalState.OPEN:
+    if proposal.state not in (ProposalState.OPEN, ProposalState.BLOCKED):
         return Receipt(key=message.key, sent_at=turn.now(), remote_id=f"not proposed: {proposal.state.value}")
     pull = forge.propose(proposal)
     return Receipt(key=message.key, sent_at=turn.now(), remote_id=pull.url)

@@ -26,10 +26,9 @@ from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, series
 from finops_ai.reporting.page import PageContext, page_body
 
-ATTRIBUTES = ("x_cost_center", "x_ai_model", "service_name", "sub_account_id", "region_id", "x_sku_group")
-"""Keys by which an episode is explained; the first ones name where it is."""
+ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
+"""Keys by which an episode is explained and placed; where several explain it as well, the first does."""
 
-CANDIDATES: tuple[tuple[str, ...], ...] = (*((key,) for key in ATTRIBUTES), ("x_ai_model", "x_sku_group"))
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -98,11 +97,11 @@ def _explained(turn: Turn, episode: Episode, cost_basis: str) -> Episode:
         as_of=turn.as_of,
     )
     observed = total(row["cost"] for row in rows if row["day"] in during)
-    breakdowns = [_breakdown(rows, keys, before, during) for keys in CANDIDATES]
-    best = pick_breakdown(breakdowns)[0]
-    done = finish(episode, observed=observed, breakdown=best)
+    breakdowns = {key: _breakdown(rows, (key,), before, during) for key in ATTRIBUTES}
+    within = [one for key, one in breakdowns.items() if episode.scope.get(key) is None]
+    done = finish(episode, observed=observed, breakdown=pick_breakdown(within)[0])
     places: dict[str, str] = {}
-    for breakdown in breakdowns[: len(ATTRIBUTES)]:
+    for breakdown in breakdowns.values():
         places |= where(causes(breakdown, expected=done.expected, observed=done.observed))
     return done.with_(where={**places, **done.where})
 

@@ -12,7 +12,8 @@ from finops_ai.forges.base import Forge
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import proposals
 
-STATES = {"open": ProposalState.OPEN, "merged": ProposalState.MERGED, "closed": ProposalState.CLOSED}
+ENDED = {"merged": ProposalState.MERGED, "closed": ProposalState.CLOSED}
+PROPOSED = (ProposalState.OPEN, ProposalState.BLOCKED)
 
 
 def follow(turn: Turn, forge: Forge | None) -> Outcome:
@@ -21,7 +22,7 @@ def follow(turn: Turn, forge: Forge | None) -> Outcome:
     results = []
     counts: dict[str, int] = {}
     for proposal in proposals.proposals(turn.engine) if forge else ():
-        if proposal.state is not ProposalState.OPEN or forge is None:
+        if proposal.state not in PROPOSED or forge is None:
             continue
         try:
             pull = forge.find(proposal.key)
@@ -30,7 +31,7 @@ def follow(turn: Turn, forge: Forge | None) -> Outcome:
             continue
         if pull is None:
             continue
-        state = STATES[pull.state]
+        state = ENDED.get(pull.state, proposal.state)
         counts[state.value] = counts.get(state.value, 0) + 1
         results.append({"key": proposal.key, "state": state.value, "url": pull.url})
         if state is not proposal.state and not turn.dry_run:

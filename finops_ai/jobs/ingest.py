@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -52,6 +53,12 @@ def ingest(
             counts["unavailable" if isinstance(error, Unavailable) else "refused"] += 1
             results.append(_shown(usage_source.name, None, "", "refused", problems=found))
     return Outcome(job="ingest", as_of=turn.as_of, counts=counts, results=tuple(results), problems=tuple(problems))
+
+
+def forget(turn: Turn, before: datetime) -> None:
+    """Drop versions that were superseded before that instant: nobody can ask for them any more."""
+    charges.prune(turn.engine, before)
+    usage.prune(turn.engine, before)
 
 
 def _source(

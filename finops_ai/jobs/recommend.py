@@ -11,6 +11,7 @@ from finops_ai.domain.message import Message
 from finops_ai.domain.money import plain
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.proposal import Decision, Proposal, ProposalState, Recommendation, Verdict
+from finops_ai.domain.usage import Workload
 from finops_ai.forges.base import Forge
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import outbox, proposals, usage
@@ -19,8 +20,8 @@ from finops_ai.rightsizing.settings import Prices, Settings
 from finops_ai.rightsizing.strategies import NotNow
 from finops_ai.rightsizing.strategies import recommend as sized
 
-Judge = Callable[[str, str], Sequence[Verdict]]
-"""Path and text of a manifest to the verdicts of every policy pack; what cannot be judged is denied."""
+Judge = Callable[[str, str, Workload], Sequence[Verdict]]
+"""Path and text of a manifest to the verdicts of every policy pack on one workload; cannot be judged = denied."""
 
 
 def recommend(
@@ -73,15 +74,19 @@ def _proposal(answer: Recommendation, files: Mapping[str, str], judge: Judge, mi
     if 0 <= worth < min_saving:
         raise Rejected(f"saves only {plain(worth.quantize(Decimal('0.01')))} {answer.saving.low.currency} a month")
     worded, edits = edit(answer, files)
-    verdicts = [verdict for one in edits for verdict in judge(one.path, one.after)]
+    verdicts = [verdict for one in edits for verdict in judge(one.path, one.after, answer.workload)]
     return propose(worded, edits, verdicts)
 
 
 def _keep(turn: Turn, forge: Forge, proposal: Proposal) -> None:
-    """Proposal and message in one transaction; a blocked one is kept and shown, but asked of nobody."""
+    """Proposal and message in one transaction.
+
+    One that policy blocks is opened as a draft, so that its reviewer sees what stands in the way; one that policy
+    could not be asked about is kept, shown, and opened nowhere.
+    """
     with turn.engine.begin() as connection:
         proposals.save(connection, proposal, turn.as_of)
-        if proposal.state is ProposalState.OPEN:
+        if all(verdict.evaluated for verdict in proposal.verdicts):
             body = {"title": proposal.title, "workload": proposal.recommendation.workload.key, "changes": _changes(proposal)}
             outbox.put(
                 connection, (Message(key=proposal.key, kind="proposal", sink=forge.name, body=body),), turn.as_of

@@ -186,6 +186,8 @@ def _deliveries(turn: Turn) -> list[DeliveryFact]:
     found = []
     for one in charges.known_all(turn.engine, turn.as_of):
         before = earlier.get((one.source, one.billing_period))
+        if one.billing_period.end > (turn.as_of - WEEK).date():
+            before = None  # a month that went on is not restated by growing
         for currency, exported in one.billed_cost.items():
             found.append(
                 DeliveryFact(

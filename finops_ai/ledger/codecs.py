@@ -223,7 +223,13 @@ def proposal_to_json(proposal: Proposal) -> Json:
         },
         "edits": [{"path": edit.path, "before": edit.before, "after": edit.after} for edit in proposal.edits],
         "verdicts": [
-            {"rule": v.rule, "decision": v.decision.value, "message": v.message, "resource": v.resource}
+            {
+                "rule": v.rule,
+                "decision": v.decision.value,
+                "message": v.message,
+                "resource": v.resource,
+                "evaluated": v.evaluated,
+            }
             for v in proposal.verdicts
         ],
         "state": proposal.state.value,

@@ -51,7 +51,15 @@ def check_text(
     for document in documents(text, file=file):
         if isinstance(document, Unreadable):
             message = f"cannot be judged: {document.reason}"
-            verdicts.append(Verdict(rule=_READER_RULE, decision=Decision.DENY, message=message, resource=document.file))
+            verdicts.append(
+                Verdict(
+                    rule=_READER_RULE,
+                    decision=Decision.DENY,
+                    message=message,
+                    resource=document.file,
+                    evaluated=False,
+                )
+            )
         elif workload is None or _is(document["request"]["object"], workload):
             verdicts += [verdict for bundle in bundles for verdict in engine.check(document, bundle)]
     return verdicts

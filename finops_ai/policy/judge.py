@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from finops_ai.domain.proposal import Decision, Verdict
+from finops_ai.domain.usage import Workload
 from finops_ai.policy.base import Bundle
 from finops_ai.policy.bundles import run_tests
 from finops_ai.policy.documents import check_text, review
@@ -20,9 +22,12 @@ class Judge:
         self._bundles = tuple(bundles)
         self._engine = RegoEngine(timeout_seconds=timeout_seconds)
 
-    def manifest(self, path: str, text: str) -> list[Verdict]:
-        """Verdicts of every pack on every object of a manifest; a resource is written `path#object`."""
-        found = check_text(self._engine, self._bundles, text, file=path)
+    def manifest(self, path: str, text: str, workload: Workload | None = None) -> list[Verdict]:
+        """Verdicts of every pack on every object of a manifest, or only on `workload`.
+
+        A resource is written `path#object`.
+        """
+        found = check_text(self._engine, self._bundles, text, file=path, workload=workload)
         return [_placed(verdict, path) for verdict in found]
 
     def review(self, text: str) -> tuple[list[Verdict], dict[str, Any]]:
@@ -61,9 +66,4 @@ class Judge:
 
 def _placed(verdict: Verdict, path: str) -> Verdict:
     resource = "" if verdict.resource == path else verdict.resource
-    return Verdict(
-        rule=verdict.rule,
-        decision=verdict.decision,
-        message=verdict.message,
-        resource=f"{path}#{resource}" if resource else path,
-    )
+    return replace(verdict, resource=f"{path}#{resource}" if resource else path)

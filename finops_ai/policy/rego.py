@@ -45,7 +45,11 @@ class RegoEngine:
             return _verdicts(bundle, values, resource)
         except EvaluationFailed as error:
             message = f"the policy could not be evaluated: {error}"
-            return [Verdict(rule=bundle.name, decision=Decision.DENY, message=message, resource=resource)]
+            return [
+                Verdict(
+                    rule=bundle.name, decision=Decision.DENY, message=message, resource=resource, evaluated=False
+                )
+            ]
 
     def evaluate(self, bundle: Bundle, queries: Sequence[str], *, with_tests: bool = False) -> dict[str, Any]:
         """Values of queries such as `data.finops.cost_tags.test_blank`; undefined ones are absent.

@@ -19,6 +19,9 @@ TAGS = {Severity.INFO: "INFO", Severity.WARNING: "WARN", Severity.ERROR: "ERROR"
 DATA_KINDS = frozenset({"gap", "data_quality", "incomplete"})
 """Kinds of episode that doubt the bill, not the spending."""
 
+PLACES = ("x_cost_center", "x_ai_model", "service_name", "x_sku_group")
+"""Keys that name an episode's place, from wide to narrow."""
+
 NAME_LENGTH = 48
 
 
@@ -86,8 +89,10 @@ def summary(episode: Episode, context: PageContext) -> str:
 
 
 def place(episode: Episode) -> str:
-    """Names from wide to narrow, such as "ml-serve · clip-vit-l · Amazon EC2"."""
-    return _names([*episode.scope.pairs, *episode.where.items()]) or "Total spend"
+    """Names from wide to narrow, such as "ml-serve · clip-vit-l · Amazon EC2"; a title has no room for more."""
+    known = {**episode.where, **dict(episode.scope.pairs)}
+    named = [(key, known.pop(key)) for key in PLACES if key in known]
+    return _names(named) or _names(known.items()) or "Total spend"
 
 
 def _names(pairs: Iterable[tuple[str, str]]) -> str:

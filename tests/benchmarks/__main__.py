@@ -32,12 +32,14 @@ def measure(names: Sequence[str], *, quick: bool) -> list[Mapping[str, Any]]:
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
-    """Columns as wide as their widest cell; numbers with three significant digits."""
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+    """Columns as wide as their widest cell; numbers with three significant digits; notes below, by line."""
+    rows = [{"line": number, **row} for number, row in enumerate(rows, 1)]
+    columns = [key for key in dict.fromkeys(key for row in rows for key in row) if key != "note"]
     cells = [columns, *([_cell(row.get(column)) for column in columns] for row in rows)]
     widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:]])
+    notes = [f"{row['line']}: {row['note']}" for row in rows if row.get("note")]
+    return "\n".join([lines[0], "-" * len(lines[0]), *lines[1:], "", *notes])
 
 
 def _cell(value: object) -> str:

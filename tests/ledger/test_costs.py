@@ -35,9 +35,15 @@ def figures(rows: Any, *names: str) -> list[tuple[Any, ...]]:
 @pytest.fixture
 def loaded(ledger: sa.Engine) -> sa.Engine:
     march = bill(
-        charge("2026-03-01", 10, service_name="Compute", quantity=Decimal(2), consumed_unit="Hours", tags='{"team":"a"}'),
-        charge("2026-03-01", 3, service_name="Tokens", quantity=Decimal(500), consumed_unit="Tokens", x_ai_model="clip"),
-        charge("2026-03-02", 5, service_name="Compute", quantity=Decimal(1), consumed_unit="Hours", effective=Decimal(4)),
+        charge(
+            "2026-03-01", 10, service_name="Compute", quantity=Decimal(2), consumed_unit="Hours", tags='{"team":"a"}'
+        ),
+        charge(
+            "2026-03-01", 3, service_name="Tokens", quantity=Decimal(500), consumed_unit="Tokens", x_ai_model="clip"
+        ),
+        charge(
+            "2026-03-02", 5, service_name="Compute", quantity=Decimal(1), consumed_unit="Hours", effective=Decimal(4)
+        ),
         charge("2026-03-03", 2, service_name="Compute", charge_category="Tax", consumed_unit=""),
         charge("2026-03-03", 7, billing_currency="EUR", x_cost_center=focus.UNTAGGED, x_allocation_rule="none"),
     )
@@ -188,7 +194,9 @@ def test_any_grouping_gives_the_sums_of_plain_python(ledger_of_module: sa.Engine
     names = ("day", "billed", "currency", "x_cost_center", "charge_category")
     load(
         ledger_of_module,
-        bill(*(charge(day, cost, billing_currency=c, x_cost_center=o, charge_category=k) for day, cost, c, o, k in rows)),
+        bill(
+            *(charge(day, cost, billing_currency=c, x_cost_center=o, charge_category=k) for day, cost, c, o, k in rows)
+        ),
     )
     expected: dict[tuple[Any, ...], Decimal] = defaultdict(Decimal)
     ordered = [*sorted(keys), "currency"]

@@ -104,7 +104,6 @@ def test_without_a_file_the_environment_is_enough_but_a_named_file_must_exist(
 
 def test_values_mean_what_the_schema_says_and_numbers_lose_nothing(loads: Loads) -> None:
     config = loads("""
-currency: eur
 allocation:
   accounts: {000123: search, 1.10: "no"}
   shared: [{pool: support, match: {service_name: Support*}, method: fixed, shares: {a: 33.3, b: 66.7}}]
@@ -114,7 +113,6 @@ recommend: {min_saving: 12.345678901234567890}
 schedule: {ingest: "5 4 * * mon-fri", deliver: , time_zone: Europe/Berlin}
 forecast: {prophet: off}
 """)
-    assert config.currency == "EUR"
     assert config.allocation.accounts == {"000123": "search", "1.10": "no"}
     assert config.allocation.patterns[0].x_ai_model == "007"
     assert config.allocation.shared[0].shares == {"a": Decimal("33.3"), "b": Decimal("66.7")}
@@ -195,7 +193,7 @@ recommend:
         ("- x", "config/finops.yaml:1:1 the file must be a mapping"),
         ("just text", "config/finops.yaml:1:1 the file must be a mapping"),
         ("usage: &a [*a]", "config/finops.yaml:1:8 usage.0: an alias that contains itself has no end"),
-        ("currency: !!python/object:os.system x", "config/finops.yaml:1:11 currency: the tag "),
+        ("ledger: !!python/object:os.system x", "config/finops.yaml:1:9 ledger: the tag "),
         ("? [a]\n: b", "config/finops.yaml:1:3 a key must be plain text"),
         (b"\xff\xfea", "config/finops.yaml is not UTF-8: byte 0"),
         ("a: b\0", "config/finops.yaml not YAML: "),
@@ -257,17 +255,23 @@ def test_the_environment_comes_over_the_file(loads: Loads, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
-        ({"FINOPS__X": "1"}, "env FINOPS__X x: unknown key; known are allocation, currency,"),
+        ({"FINOPS__X": "1"}, "env FINOPS__X x: unknown key; known are allocation, detect,"),
         (
             {"FINOPS__FORECAST__HORIZON": "1"},
             "env FINOPS__FORECAST__HORIZON forecast.horizon: unknown key; did you mean",
         ),
         ({"FINOPS____A": "1"}, "env FINOPS____A names no key"),
-        ({"FINOPS__CURRENCY__X": "1"}, "env FINOPS__CURRENCY__X currency is a single value: it has no x"),
-        ({"FINOPS__CURRENCY_FILE": "/nowhere"}, "env FINOPS__CURRENCY_FILE value file: cannot read /nowhere"),
         (
-            {"FINOPS__CURRENCY_FILE": "x", "FINOPS__CURRENCY": "USD"},
-            "env FINOPS__CURRENCY_FILE FINOPS__CURRENCY is set as well",
+            {"FINOPS__FORECAST__PROPHET__X": "1"},
+            "env FINOPS__FORECAST__PROPHET__X forecast.prophet is a single value: it has no x",
+        ),
+        (
+            {"FINOPS__FORECAST__PROPHET_FILE": "/nowhere"},
+            "env FINOPS__FORECAST__PROPHET_FILE value file: cannot read /nowhere",
+        ),
+        (
+            {"FINOPS__FORECAST__PROPHET_FILE": "x", "FINOPS__FORECAST__PROPHET": "true"},
+            "env FINOPS__FORECAST__PROPHET_FILE FINOPS__FORECAST__PROPHET is set as well",
         ),
         (
             {"FINOPS_DATABASE_URL_FILE": "/nowhere"},
@@ -278,7 +282,7 @@ def test_the_environment_comes_over_the_file(loads: Loads, tmp_path: Path) -> No
 def test_a_wrong_variable_is_told_by_its_name(
     refused: Callable[..., list[str]], environ: dict[str, str], line: str
 ) -> None:
-    (told,) = refused("currency: USD", environ)
+    (told,) = refused("forecast: {prophet: true}", environ)
     assert told.startswith(line)
 
 
