@@ -26,7 +26,7 @@ def write_report(report: Report, folder: Path) -> dict[str, str]:
         put(places[suffix], text.encode())
     tables = folder / name
     for file, text in csv_files(report).items():
-        put(tables / file, text.encode())
+        put(tables / f"{file}.csv", text.encode())
     return {suffix: str(path) for suffix, path in places.items()} | {"csv": str(tables)}
 
 

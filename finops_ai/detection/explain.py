@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from finops_ai.domain.series import CostSeries
 
 def explain(
     episode: Episode, series: CostSeries, scores: Sequence[Score], forecast: Forecast | None = None
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Amounts as decimal text, floats only in what was never money; days as ISO dates; nothing but JSON's types."""
     judged = {s.day: s for s in scores if s.scope == episode.scope and s.currency == episode.excess.currency}
     during = [judged[day] for day in sorted(judged) if episode.opened_on <= day <= episode.last_day]

@@ -18,8 +18,8 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
 
     Runs that continue an episode are always kept: what was told once keeps its name. A fresh run is told in
     - the whole it is part of, if several parts of that whole rose together and none of them carries most of it;
-    - else in a kept run with the same cause: one that carries `nested_share` of the wider of the two;
-    - else, when kept runs inside it carry that share of its excess together, in the largest of these.
+    - else where a run with the same cause is told: the narrower of the two carries `nested_share` of the wider;
+    - else, when runs inside it carry that share of its excess together, where the largest of these is told.
     """
     order = sorted(
         runs, key=lambda r: (r.previous is None, -len(r.scope.pairs), -abs(r.excess), r.scope.key, r.opened_on)
@@ -28,20 +28,27 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
     for whole in reversed(order):
         parts = [] if id(whole) in home else _equal_parts(whole, order, settings)
         home.update({id(part): whole for part in parts if part.previous is None})
+
+    def told_in(run: Run) -> Run:
+        while id(run) in home:
+            run = home[id(run)]
+        return run
+
     kept: list[Run] = []
+    known = [run for run in order if id(run) in home]
     for run in order:
         if id(run) in home:
             continue
-        found = None if run.previous else _explained_by(run, kept, settings)
+        others = [one for one in known if told_in(one) is not run]
+        found = None if run.previous else _explained_by(run, others, settings)
         if found is None:
             kept.append(run)
         else:
             home[id(run)] = found
+        known.append(run)
     stands_for: dict[int, set[Scope]] = {id(run): set() for run in kept}
     for run in order:
-        told = run
-        while id(told) in home:
-            told = home[id(told)]
+        told = told_in(run)
         if told.scope != run.scope:
             stands_for[id(told)].add(run.scope)
     return [(run, tuple(sorted(stands_for[id(run)]))) for run in kept]
@@ -60,21 +67,22 @@ def _equal_parts(whole: Run, runs: Sequence[Run], settings: DetectSettings) -> l
     return together if len(together) >= _SEVERAL else []
 
 
-def _explained_by(run: Run, kept: Sequence[Run], settings: DetectSettings) -> Run | None:
-    near = [one for one in kept if one.scope != run.scope and one.near(run, settings.join_days)]
+def _explained_by(run: Run, others: Sequence[Run], settings: DetectSettings) -> Run | None:
+    near = [one for one in others if one.scope != run.scope and one.near(run, settings.join_days)]
     for one in near:
         if _same_cause(one, run, settings.nested_share):
             return one
     inside = [one for one in near if run.scope.contains(one.scope)]
     disjoint = [one for one in inside if not any(two.scope.contains(one.scope) for two in inside if two is not one)]
-    if disjoint and math.fsum(abs(one.excess) for one in disjoint) >= settings.nested_share * abs(run.excess):
+    parts = math.fsum(one.excess_beside(run) for one in disjoint)
+    if disjoint and parts >= settings.nested_share * max(run.excess_beside(one) for one in disjoint):
         return max(disjoint, key=lambda one: (abs(one.excess), one.scope.key))
     return None
 
 
 def _same_cause(one: Run, other: Run, share: float) -> bool:
     """Whether the narrower scope carries most of the wider one's excess; crossing scopes must be of a size."""
-    a, b = abs(one.excess), abs(other.excess)
+    a, b = one.excess_beside(other), other.excess_beside(one)
     if one.scope.contains(other.scope):
         return b >= share * a
     if other.scope.contains(one.scope):

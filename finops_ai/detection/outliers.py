@@ -20,7 +20,7 @@ from finops_ai.domain.series import CostSeries, FloatArray
 
 _NEIGHBOURS = 5
 _LEAST_DAYS = 60
-_STRANGE, _FAMILIAR = 0.995, 0.97
+_STRANGE, _FAMILIAR = 0.995, 0.9
 _EDGE = 2.0  # distance between the month's edges and its middle, in usual errors
 
 

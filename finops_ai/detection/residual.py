@@ -65,6 +65,7 @@ class _Block:
     """Series that end on the same day; arrays have shape (series, days), the last `judged` days are to be judged.
 
     `own` and each of `drift` are surprises in usual errors, `habit` is the expectation they were measured against.
+    `excused` (series, judged) is how high a judged day may be without any surprise.
     """
 
     members: list[int]
@@ -73,6 +74,7 @@ class _Block:
     small_cost: float
     forecaster: str
     habit: FloatArray
+    excused: FloatArray
     earlier: FloatArray
     error: FloatArray
     own: FloatArray
@@ -155,7 +157,9 @@ def _block(
     surprise[np.cumsum(np.isfinite(surprise), axis=1) < _COLD_DAYS] = np.nan
     error = usual_error(surprise[:, :-judged], settings)
     rise = np.maximum(np.nan_to_num(surprise[:, -judged:]), 0.0)
-    again = np.minimum(recurring(surprise, error, end, judged), rise)  # what recurs excuses a rise, it demands none
+    before = recurring(surprise, error, end, judged)
+    again = np.minimum(before, rise)  # what recurs excuses a rise, it demands none
+    excused = habit[:, -judged:] + before
     surprise[:, -judged:] -= again
     habit[:, -judged:] += again
     return _Block(
@@ -165,6 +169,7 @@ def _block(
         small_cost=small_cost,
         forecaster=expected[members[0]].forecaster,
         habit=habit,
+        excused=excused,
         earlier=earlier,
         error=error,
         own=surprise / error[:, None],
@@ -217,7 +222,7 @@ def _judge(
     matters = (p_value <= settings.threshold * settings.opinion_weight) | (z_own <= -settings.drop_z)
     limit = own.surprise(settings.threshold * settings.day_share) * block.error[:, None]
     expected = expand(np.where(by_drift, block.earlier[:, last], block.habit[:, last]), block.small_cost)
-    upper = expand(block.habit[:, last] + limit, block.small_cost)
+    upper = expand(block.excused + limit, block.small_cost)
     z = np.where(by_drift, z_drift, z_own)
 
     start = block.end - timedelta(days=block.judged)

@@ -45,6 +45,11 @@ class Run:
     def excess(self) -> float:
         return math.fsum(score.observed - score.expected for score in self.scores)
 
+    def excess_beside(self, other: Run) -> float:
+        """Size of the excess on the days that both runs have; on all its own days if there are none such."""
+        common = [s for s in self.scores if other.opened_on <= s.day <= other.last_day] or self.scores
+        return abs(math.fsum(score.observed - score.expected for score in common))
+
     def near(self, other: Run, days: int) -> bool:
         """Same direction and currency, and at most `days` apart."""
         gap = timedelta(days=days)
@@ -68,9 +73,10 @@ def limits(scores: Iterable[Score], scopes: int, settings: DetectSettings) -> di
     found = {}
     for day, values in by_day.items():
         values.sort()
-        passing = [p for rank, p in enumerate(values, 1) if p <= settings.false_discovery * rank / scopes]
-        if passing:
-            found[day] = min(passing[-1], settings.threshold)
+        lines = [settings.false_discovery * rank / scopes for rank in range(1, len(values) + 1)]
+        passed = [line for p, line in zip(values, lines, strict=True) if p <= line]
+        if passed:
+            found[day] = min(passed[-1], settings.threshold)
     return found
 
 
@@ -91,10 +97,11 @@ def runs(scores: Sequence[Score], limit: dict[date, float], settings: DetectSett
     rises = [opens(score) for score in scores]
     drops = [falls(score) for score in scores]
     strange = [score.p_value <= settings.normal_p for score in scores]
+    onset = [score.p_value <= settings.onset_p for score in scores]
     low = [score.z <= _NORMAL_DROP_Z for score in scores]
     return [
-        *_runs(scores, rises, strange, is_drop=False, settings=settings),
-        *_runs(scores, drops, low, is_drop=True, settings=settings),
+        *_runs(scores, rises, strange, onset, is_drop=False, settings=settings),
+        *_runs(scores, drops, low, low, is_drop=True, settings=settings),
     ]
 
 
@@ -102,6 +109,7 @@ def _runs(
     scores: Sequence[Score],
     opening: Sequence[bool],
     strange: Sequence[bool],
+    onset: Sequence[bool],
     *,
     is_drop: bool,
     settings: DetectSettings,
@@ -112,7 +120,7 @@ def _runs(
             spans[-1] = (*spans[-1][:2], i)
         elif opening[i]:
             first = i
-            while first and strange[first - 1] and (not spans or first - 1 > spans[-1][2]):
+            while first and onset[first - 1] and (not spans or first - 1 > spans[-1][2]):
                 first -= 1
             spans.append((first, i, i))
     return [

@@ -23,6 +23,8 @@ class DetectSettings:
     """Share of the threshold for a day's own surprise; the rest is for the drift of the last days."""
     normal_p: float = 0.05
     """A day with a larger p-value is normal."""
+    onset_p: float = 0.01
+    """Days right before the opening with at most this p-value belong to the episode."""
     normal_days: int = 3
     """An episode is resolved after so many normal complete days in a row."""
     reopen_days: int = 7

@@ -87,7 +87,8 @@ class _State:
         beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
         is_fee = (usual > 0) & (beyond > 0) & (plain > self.weekday.max(axis=0) + _FEE)
         fee = np.clip(plain - self.weekday[weekday], beyond - _FEE, beyond + _FEE)
-        return np.where(is_fee, fee, np.copysign(beyond, usual))
+        effect: FloatArray = np.where(is_fee, fee, np.copysign(beyond, usual))
+        return effect
 
     def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, len(weekday) + 1))
@@ -145,9 +146,11 @@ class _State:
         self.recent[self.day % days] = plain
         settled = np.abs(self.streak) >= days
         if settled.any():
-            jump = np.median(self.recent[:, settled], axis=0) - self.level[settled]
-            self.level[settled] += jump
-            self.levels[:, settled] += jump
+            level, ring = np.median(self.recent[:, settled], axis=0), len(self.levels)
+            streak = np.arange(self.day - days + 1, self.day + 1) % ring
+            self.levels[:, settled] += level - self.levels[streak[0], settled]
+            self.levels[np.ix_(streak, settled)] = level
+            self.level[settled] = level
             self.streak[settled] = 0.0
 
 

@@ -29,6 +29,9 @@ from finops_ai.reporting.page import PageContext, page_body
 ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
 """Keys by which an episode is explained and placed; where several explain it as well, the first does."""
 
+CALIBRATION_DAYS = 400
+"""Days of walk-forward expectations: the last of them are judged, the others tell how large surprises usually are."""
+
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -63,7 +66,7 @@ def detect(
     )
     turn.progress(f"judging {len(watched)} series")
     previous = findings.episodes(turn.engine, turn.as_of - _INSTANT)
-    expected = expected_now(watched, lookback_days=settings.judge_days * 4, settings=forecast_settings)
+    expected = expected_now(watched, lookback_days=CALIBRATION_DAYS, settings=forecast_settings)
     found = judge(watched, expected, previous, as_of=turn.as_of, settings=settings)
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}

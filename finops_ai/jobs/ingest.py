@@ -148,7 +148,7 @@ def _refused(
 
 def _usage(turn: Turn, source: UsageSource) -> Mapping[str, Any]:
     fingerprint = source.fingerprint()
-    if usage.known_usage(turn.engine, source.name) == fingerprint:
+    if usage.known_usage(turn.engine, source.name, turn.as_of) == fingerprint:
         return _shown(source.name, None, fingerprint, "unchanged")
     turn.progress(f"{source.name}: reading usage")
     usages = tuple(source.usage())

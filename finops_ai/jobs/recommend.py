@@ -38,7 +38,7 @@ def recommend(
     usages = usage.usages(turn.engine, turn.as_of)
     turn.progress(f"sizing {len(usages)} containers")
     files = dict(forge.files(manifests))
-    known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine)}
+    known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
     problems: list[Problem] = []

@@ -69,7 +69,7 @@ def report(
             traces=_traces(episodes, usage, forecast_settings),
             coverage=coverage([row for row in direct if row["day"] in week], cost_basis=cost_basis),
             accuracy=_accuracy(turn, week, cost_basis),
-            proposals=[_proposal(one) for one in proposals.proposals(turn.engine)],
+            proposals=[_proposal(one) for one in proposals.proposals(turn.engine, turn.as_of)],
             deliveries=_deliveries(turn),
         )
     )

@@ -16,14 +16,20 @@ from finops_ai.domain import focus
 from finops_ai.domain.errors import Leak
 from finops_ai.ledger import bulk
 from finops_ai.ledger.connect import psycopg_connection
-from finops_ai.ledger.keys import CORRECTION
-from finops_ai.ledger.tables import COSTS, DIMENSION_COLUMNS, JSON_DIMENSIONS
+from finops_ai.ledger.keys import CORRECTION, FLAT_RATES
+from finops_ai.ledger.tables import COSTS, JSON_DIMENSIONS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 Sums = Mapping[str, Mapping[str, Decimal]]
 """Currency to cost column to sum."""
+
+
+UNKNOWN_DIGESTS = """
+SELECT min(number) FROM numbered n WHERE NOT EXISTS (SELECT FROM dimension d WHERE d.digest = n.digest) GROUP BY digest
+"""
+IDS_OF_DIGESTS = "SELECT array_agg(number), array_agg(id) FROM numbered JOIN dimension USING (digest)"
 
 
 def sums(dimensions: pa.Table, facts: pa.Table) -> Sums:
@@ -39,11 +45,12 @@ def sums(dimensions: pa.Table, facts: pa.Table) -> Sums:
 
 def last_usage_day(dimensions: pa.Table, facts: pa.Table) -> date | None:
     """The latest day on which something was used: fees and credits are dated ahead and say nothing of completeness."""
+    import pyarrow as pa
     import pyarrow.compute as pc
 
-    usage = pc.and_(
-        pc.equal(dimensions["charge_category"], "Usage"), pc.not_equal(dimensions["charge_class"], CORRECTION)
-    )
+    flat_rate = pc.is_in(dimensions["charge_frequency"], pa.array(FLAT_RATES))
+    correction = pc.equal(dimensions["charge_class"], CORRECTION)
+    usage = pc.and_not(pc.equal(dimensions["charge_category"], "Usage"), pc.or_(flat_rate, correction))
     numbers = dimensions.filter(usage)["dimension"]
     latest = pc.max(facts.filter(pc.is_in(facts["dimension"], numbers.combine_chunks()))["day"]).as_py()
     return latest if isinstance(latest, date) else None
@@ -76,43 +83,48 @@ def load_partition(connection: sa.Connection, version: int, source: str, dimensi
     if copied != rows.num_rows:
         raise Leak(f"{rows.num_rows} rows were sent to PostgreSQL, {copied} arrived")
     connection.execute(sa.text(f"CREATE UNIQUE INDEX ON {table} (dimension_id, day)"))
+    return _sums_in_postgres(connection, table, sorted(set(dimensions["billing_currency"].to_pylist())))
+
+
+def _sums_in_postgres(connection: sa.Connection, table: str, currencies: Sequence[str]) -> Sums:
+    """By currency; one alone needs no look into the dictionary."""
     costs = ", ".join(f"sum({name}) AS {name}" for name in COSTS)
-    totals = connection.execute(
-        sa.text(
+    if len(currencies) == 1:
+        query = f"SELECT CAST(:currency AS text) AS currency, {costs} FROM {table} HAVING count(*) > 0"  # noqa: S608
+    else:
+        query = (
             f"SELECT billing_currency AS currency, {costs} FROM {table} JOIN dimension ON dimension_id = id GROUP BY 1"  # noqa: S608
         )
-    )
-    return {row["currency"]: {name: row[name] for name in COSTS} for row in totals.mappings()}
+    rows = connection.execute(sa.text(query), {"currency": currencies[0]} if len(currencies) == 1 else {})
+    return {row["currency"]: {name: row[name] for name in COSTS} for row in rows.mappings()}
 
 
 def _dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table) -> NDArray[np.int64]:
-    """The ledger's id of each dimension number; tuples never seen before are added to the dictionary."""
-    names = ", ".join(DIMENSION_COLUMNS)
-    connection.execute(
-        sa.text(
-            "CREATE TEMPORARY TABLE staged_dimension ON COMMIT DROP AS"  # noqa: S608
-            f" SELECT 0 AS number, digest, {names} FROM dimension WITH NO DATA"
-        )
-    )
+    """The ledger's id of each dimension number; tuples never seen before are added to the dictionary.
+
+    The caller holds the lock of the source, and the source is part of the tuple: nobody else adds the same.
+    """
+    import pyarrow as pa
+
     driver = psycopg_connection(connection)
-    bulk.copy_arrow(driver, "staged_dimension", _with_digests(source, dimensions))
-    # Looking first keeps known tuples from using up ids; two numbers of one tuple meet at ON CONFLICT.
-    connection.execute(
-        sa.text(
-            f"INSERT INTO dimension (digest, {names}) SELECT digest, {names} FROM staged_dimension s"  # noqa: S608
-            " WHERE NOT EXISTS (SELECT FROM dimension d WHERE d.digest = s.digest) ON CONFLICT (digest) DO NOTHING"
-        )
-    )
-    query = "SELECT array_agg(number), array_agg(id) FROM staged_dimension JOIN dimension USING (digest)"
-    ids = np.zeros(dimensions.num_rows, dtype=np.int64)
-    if dimensions.num_rows:
-        [(numbers, found)] = bulk.read_arrays(driver, query, {})
-        ids[numbers] = found
+    tuples = _tuples(source, dimensions)
+    digests = _digests(tuples)
+    connection.execute(sa.text("CREATE TEMPORARY TABLE numbered (number integer, digest bytea) ON COMMIT DROP"))
+    bulk.copy_arrow(driver, "numbered", pa.table({"number": pa.array(range(len(digests))), "digest": digests}))
+    unknown = connection.scalars(sa.text(UNKNOWN_DIGESTS)).all()
+    if unknown:
+        bulk.copy_arrow(driver, "dimension", tuples.append_column("digest", digests).take(pa.array(unknown)))
+    position_ids = np.zeros(len(digests), dtype=np.int64)
+    if len(digests):
+        [(positions, found)] = bulk.read_arrays(driver, IDS_OF_DIGESTS, {})
+        position_ids[positions] = found
+    ids = np.zeros_like(position_ids)
+    ids[dimensions["dimension"].to_numpy()] = position_ids
     return ids
 
 
-def _with_digests(source: str, dimensions: pa.Table) -> pa.Table:
-    """Rows as the table wants them. The digest is over length and value of each column, so that no two tuples meet."""
+def _tuples(source: str, dimensions: pa.Table) -> pa.Table:
+    """The rows of the dictionary: no nulls, and an object where JSON is wanted."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -120,10 +132,19 @@ def _with_digests(source: str, dimensions: pa.Table) -> pa.Table:
     for name in (*focus.DIMENSIONS, *focus.ALLOCATED):
         column = dimensions[name].cast(pa.string()).fill_null("").combine_chunks()
         columns[name] = pc.if_else(pc.equal(column, ""), "{}", column) if name in JSON_DIMENSIONS else column
-    spelled = [part for column in columns.values() for part in (pc.binary_length(column).cast(pa.string()), column)]
-    tuples = pc.binary_join_element_wise(*spelled, ":").to_pylist()
-    digests = ["\\x" + hashlib.sha256(each.encode()).hexdigest() for each in tuples]
-    return pa.table({"number": dimensions["dimension"], "digest": pa.array(digests, pa.string()), **columns})
+    return pa.table(columns)
+
+
+def _digests(tuples: pa.Table) -> pa.Array:
+    """SHA-256 over length and value of each column, so that no two tuples meet; spelled as PostgreSQL reads bytes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    spelled = []
+    for column in tuples.itercolumns():
+        spelled += [pc.binary_length(column).cast(pa.string()), column]
+    joined = pc.binary_join_element_wise(*spelled, ":").to_pylist()
+    return pa.array(["\\x" + hashlib.sha256(each.encode()).hexdigest() for each in joined], pa.string())
 
 
 def _by_id(facts: pa.Table, ids: NDArray[np.int64]) -> pa.Table:

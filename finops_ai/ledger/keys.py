@@ -23,6 +23,8 @@ COLUMNS: dict[str, sa.ColumnElement[object]] = {
 }
 
 CORRECTION = "Correction"
+FLAT_RATES = ("Recurring", "One-Time")
+"""Frequencies of charges that follow the calendar, not what was consumed."""
 
 
 def column(key: str) -> sa.ColumnElement[object]:
@@ -54,8 +56,12 @@ def condition(key: str, values: list[str]) -> sa.ColumnElement[bool]:
 
 
 def of_kind(kind: str) -> sa.ColumnElement[bool]:
-    """SQL that holds for "usage" (what was consumed, corrections apart) or "other" (fees, taxes, credits, the rest)."""
-    usage = sa.and_(dimension.c.charge_category == "Usage", dimension.c.charge_class != CORRECTION)
+    """SQL that holds for "usage" (what was consumed) or "other": fees, taxes, corrections, usage at a flat rate."""
+    usage = sa.and_(
+        dimension.c.charge_category == "Usage",
+        dimension.c.charge_class != CORRECTION,
+        *(dimension.c.charge_frequency != flat for flat in FLAT_RATES),
+    )
     if kind not in ("usage", "other"):
         raise UsageError(f"charges are 'usage' or 'other', not {kind!r}")
     return usage if kind == "usage" else sa.not_(usage)

@@ -39,10 +39,12 @@ def save(target: sa.Engine | sa.Connection, proposal: Proposal, as_of: datetime)
         return True
 
 
-def proposals(engine: sa.Engine) -> list[Proposal]:
-    """The latest version of every proposal, by key."""
+def proposals(engine: sa.Engine, as_of: datetime | None = None) -> list[Proposal]:
+    """The latest version of every proposal, or the one known at `as_of`; by key."""
     table = proposal_table
     latest = sa.select(table.c.body).ext(pg.distinct_on(table.c.key)).order_by(table.c.key, table.c.id.desc())
+    if as_of is not None:
+        latest = latest.where(table.c.as_of <= as_of)
     with engine.connect() as connection:
         made = [codecs.proposal_from_json(body) for body in connection.scalars(latest)]
     return sorted(made, key=lambda each: each.key)

@@ -113,13 +113,15 @@ def _read_facts(
             sa.func.array_agg(charge.c.day),
             sa.func.array_agg(sa.cast(cost_column(cost_basis), sa.Double)),
         )
-        .where(charge.c.delivery_id == sa.any_(sa.bindparam("versions", type_=sa.ARRAY(sa.BigInteger))))
+        .where(
+            charge.c.delivery_id
+            == sa.any_(sa.bindparam("versions", [each.id for each in known], sa.ARRAY(sa.BigInteger)))
+        )
         .where(charge.c.dimension_id.in_(wanted))
         .group_by(charge.c.day)
-        .compile(dialect=connection.dialect)
+        .compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     )
-    parameters = {**query.params, "versions": [each.id for each in known]}
-    parts = bulk.read_arrays(psycopg_connection(connection), str(query), parameters)
+    parts = bulk.read_arrays(psycopg_connection(connection), str(query), query.params)
     if not parts:
         return None
     ids, day, cost = (np.concatenate(part) for part in zip(*parts, strict=True))

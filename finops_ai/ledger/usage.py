@@ -69,10 +69,11 @@ def usages(engine: sa.Engine, as_of: datetime) -> list[ContainerUsage]:
     return [_usage(row, hours_of.get((row.usage_delivery_id, row.number))) for row in containers]
 
 
-def known_usage(engine: sa.Engine, source: str) -> str | None:
-    """Fingerprint of a source's newest reading."""
+def known_usage(engine: sa.Engine, source: str, as_of: datetime) -> str | None:
+    """Fingerprint of a source's newest reading known at `as_of`."""
     newest = (usage_delivery.c.known_at.desc(), usage_delivery.c.id.desc())
-    chosen = sa.select(usage_delivery.c.fingerprint).where(usage_delivery.c.source == source)
+    mine = (usage_delivery.c.source == source, usage_delivery.c.known_at <= as_of)
+    chosen = sa.select(usage_delivery.c.fingerprint).where(*mine)
     with engine.connect() as connection:
         fingerprint: str | None = connection.scalar(chosen.order_by(*newest).limit(1))
     return fingerprint

@@ -12,8 +12,8 @@ WITH line AS (
     line_item_unblended_cost AS unblended,
     CASE
       WHEN type IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation') THEN 'covered'
-      WHEN type IN ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee') THEN 'fee'
-      WHEN type = 'Fee' AND is_reservation THEN 'fee'
+      WHEN type IN ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee') THEN 'commitment'
+      WHEN type = 'Fee' AND is_reservation THEN 'commitment'
       WHEN type IN ('Usage', 'DiscountedUsage', 'FlatRateSubscription') THEN 'usage'
       WHEN type IN ('EdpDiscount', 'PrivateRateDiscount', 'BundledDiscount', 'SppDiscount', 'RiVolumeDiscount',
                     'DistributorDiscount', 'Discount') THEN 'discount'
@@ -40,11 +40,11 @@ WITH line AS (
 ),
 
 leg AS (
-  SELECT *, 'whole' AS leg FROM line WHERE kind NOT IN ('covered', 'fee')
+  SELECT *, 'whole' AS leg FROM line WHERE kind NOT IN ('covered', 'commitment')
   UNION ALL
-  SELECT *, 'billed' AS leg FROM line WHERE kind IN ('covered', 'fee')
+  SELECT *, 'billed' AS leg FROM line WHERE kind IN ('covered', 'commitment')
   UNION ALL
-  SELECT *, 'effective' AS leg FROM line WHERE type = 'SavingsPlanCoveredUsage' OR (kind = 'fee' AND amortised <> 0)
+  SELECT *, 'effective' AS leg FROM line WHERE type = 'SavingsPlanCoveredUsage' OR (kind = 'commitment' AND amortised <> 0)
 ),
 
 category (product_code, service_category) AS (
@@ -85,14 +85,14 @@ SELECT
   CASE
     WHEN kind = 'tax' THEN 'Tax'
     WHEN kind = 'credit' THEN 'Credit'
-    WHEN kind = 'fee' AND leg <> 'effective' THEN 'Purchase'
+    WHEN kind = 'fee' OR kind = 'commitment' AND leg = 'billed' THEN 'Purchase'
     ELSE 'Usage'
   END AS charge_category,
   CASE WHEN kind = 'refund' THEN 'Correction' END AS charge_class,
   CASE
     WHEN leg = 'effective' THEN 'Usage-Based'
     WHEN type IN ('SavingsPlanRecurringFee', 'RIFee', 'Tax') THEN 'Recurring'
-    WHEN kind IN ('fee', 'credit', 'refund') THEN 'One-Time'
+    WHEN kind IN ('commitment', 'fee', 'credit', 'refund') THEN 'One-Time'
     ELSE 'Usage-Based'
   END AS charge_frequency,
   CASE
@@ -109,12 +109,12 @@ SELECT
   CASE WHEN leg = 'effective' THEN 0 ELSE unblended END AS billed_cost,
   CASE WHEN leg = 'billed' THEN 0 ELSE amortised END AS effective_cost,
   CASE
-    WHEN kind IN ('credit', 'discount') OR kind = 'covered' AND leg = 'billed' OR kind = 'fee' AND leg = 'effective'
+    WHEN kind IN ('credit', 'discount') OR kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective'
       THEN 0
     ELSE coalesce(pricing_public_on_demand_cost, unblended)
   END AS list_cost,
   CASE
-    WHEN kind = 'credit' OR kind = 'covered' AND leg = 'billed' OR kind = 'fee' AND leg = 'effective' THEN 0
+    WHEN kind = 'credit' OR kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective' THEN 0
     WHEN type = 'DiscountedUsage' THEN coalesce(pricing_public_on_demand_cost, unblended)
     ELSE unblended
   END AS contracted_cost,

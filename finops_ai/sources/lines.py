@@ -117,10 +117,8 @@ def _flags(shape: Shape, mapping: LineMapping) -> str:
 
 def _bad_cost(cell: Cell, name: str, mapping: LineMapping) -> str:
     """Predicate: the file says something here that is no cost, or nothing where it must."""
-    if name in mapping.filled:
-        return f"{cell.as_cost()} IS NULL"
-    says = f"NOT {says_nothing(cell.sql, mapping)}" if cell.type == "VARCHAR" else f"{cell.sql} IS NOT NULL"
-    return f"({says} AND {cell.as_cost()} IS NULL)"
+    bad = cell.is_no_cost(nulls(mapping))
+    return f"({bad} OR {cell.as_cost()} IS NULL)" if name in mapping.filled else bad
 
 
 def _flag(bit: int) -> str:

@@ -89,6 +89,17 @@ class Cell:
             return f"CASE WHEN NOT contains({self.sql}, '_') THEN TRY_CAST({self.sql} AS {COST}) END"
         return f"TRY_CAST({self.sql} AS {COST})"
 
+    def is_no_cost(self, nulls: str) -> str:
+        """Predicate: something is said here and it is no cost. `nulls` is the SQL list of texts that mean null.
+
+        NaN is asked for by itself: it is not in the statistics of a Parquet file, so that DuckDB may take it for sure
+        that every double can be cast.
+        """
+        if self.type in ("DOUBLE", "FLOAT"):
+            return f"({self.sql} IS NOT NULL AND (NOT isfinite({self.sql}) OR {self.as_cost()} IS NULL))"
+        said = f"AND {self.sql} NOT IN ({nulls})" if self.type == "VARCHAR" else ""
+        return f"({self.sql} IS NOT NULL {said} AND {self.as_cost()} IS NULL)"
+
     def as_day(self) -> str:
         """DATE in UTC, null where the text is no ISO 8601 date; a time without an offset is UTC."""
         if self.type != "VARCHAR":

@@ -120,7 +120,7 @@ def _unpack(path: Path, name: str, target: Path) -> None:
                 if not written:
                     if chunk.startswith(UTF16):
                         raise _encoding(name, "UTF-16")
-                    chunk = chunk.removeprefix(codecs.BOM_UTF8)
+                    chunk = chunk.removeprefix(codecs.BOM_UTF8).lstrip(b"\r\n")
                 written += len(chunk)
                 if written > limit:
                     raise _refusal(name, f"unpacks to more than {limit:,} bytes, {MAX_EXPANSION} times its size")

@@ -185,16 +185,15 @@ def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 @contextmanager
 def _blame(staged: Sequence[Staged], duck: Engine) -> Iterator[None]:
-    """Turn what DuckDB or Arrow say of damaged data into Malformed, by reading each part alone to find which it is."""
+    """Turn what DuckDB says of damaged data into Malformed, by reading each part alone to find which it is."""
     import duckdb
-    import pyarrow as pa
 
     try:
         yield
     except duckdb.OutOfRangeException as error:
         message = f"costs add up to too much: {first_line(error)}"
         raise Malformed([Problem(file=staged[0].whole.name, message=message)]) from error
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except duckdb.Error as error:
         if problems := [problem for part in staged if (problem := _damage(part, duck))]:
             raise Malformed(problems[:MAX_PROBLEMS]) from error
         raise

@@ -7,9 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from finops_ai.domain.errors import Malformed
 from finops_ai.sources.base import Keep
 from finops_ai.sources.mapping import Cell, Labels, LineMapping, find_labels, kept_keys, text_literal
-from finops_ai.sources.staging import THREADS, Engine, Staged
+from finops_ai.sources.staging import THREADS, Engine, Staged, unreadable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,11 +92,20 @@ def _json_keys(parts: Sequence[Staged], as_map: str, engine: Engine) -> list[str
 def _map_keys(parts: Sequence[Staged], column: str) -> list[str]:
     """Every key in a map column. Only the keys are decoded, as a dictionary: a fiftieth of the time of the scan."""
     with ThreadPoolExecutor(THREADS) as pool:
-        found = pool.map(lambda part: _map_keys_of(part.file, column), parts)
+        found = pool.map(lambda part: _map_keys_of(part, column), parts)
         return sorted(set().union(*found))
 
 
-def _map_keys_of(path: Path, column: str) -> set[str]:
+def _map_keys_of(part: Staged, column: str) -> set[str]:
+    import pyarrow as pa
+
+    try:
+        return _dictionary(part.file, column)
+    except (pa.ArrowException, OSError) as error:
+        raise Malformed([unreadable(part.whole, error)]) from error
+
+
+def _dictionary(path: Path, column: str) -> set[str]:
     from pyarrow import parquet
 
     keys: set[str] = set()

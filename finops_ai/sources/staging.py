@@ -64,7 +64,7 @@ def engine() -> Iterator[Engine]:
         }
         con = duckdb.connect(config=options)
         try:
-            con.execute("SET TimeZone = 'UTC'")
+            con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
             yield Engine(con=con, scratch=Path(folder))
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise Unavailable(f"the scan found no room in memory or in {folder}: {first_line(error)}") from error

@@ -234,23 +234,30 @@ SELECT d.source, to_char(d.billing_period, 'YYYY-MM') AS billing_period, d.finge
 FROM delivery d
 LEFT JOIN delivery_total t ON t.delivery_id = d.id;
 
+-- A statement may be planned before a load commits and executed after: it then sees the new delivery but knows nothing
+-- of its partition. Such a version is passed over for the one before it, unless it has no charges at all.
 -- Grouping inside the lateral query lets PostgreSQL open the partitions of the current versions only.
 CREATE VIEW v_charge_day AS
 SELECT costs.day, current.source, to_char(current.billing_period, 'YYYY-MM') AS billing_period, costs.provider_name,
     costs.service_name, costs.charge_category, costs.currency, costs.x_cost_center, costs.x_ai_model,
     costs.billed_cost, costs.effective_cost
-FROM (
-    SELECT DISTINCT ON (source, billing_period) id, source, billing_period
-    FROM delivery
-    WHERE status = 'loaded'
-    ORDER BY source, billing_period, known_at DESC, id DESC
-) current
+FROM (SELECT DISTINCT source, billing_period FROM delivery WHERE status = 'loaded') current
+CROSS JOIN LATERAL (
+    SELECT v.id
+    FROM delivery v
+    WHERE v.source = current.source AND v.billing_period = current.billing_period AND v.status = 'loaded' AND (
+        (SELECT true FROM charge c WHERE c.delivery_id = v.id LIMIT 1)
+        OR NOT EXISTS (SELECT FROM delivery_total t WHERE t.delivery_id = v.id)
+    )
+    ORDER BY v.known_at DESC, v.id DESC
+    LIMIT 1
+) version
 CROSS JOIN LATERAL (
     SELECT c.day, d.provider_name, d.service_name, d.charge_category, d.billing_currency AS currency,
         d.x_cost_center, d.x_ai_model, sum(c.billed_cost) AS billed_cost, sum(c.effective_cost) AS effective_cost
     FROM charge c
     JOIN dimension d ON d.id = c.dimension_id
-    WHERE c.delivery_id = current.id
+    WHERE c.delivery_id = version.id
     GROUP BY c.day, d.provider_name, d.service_name, d.charge_category, d.billing_currency, d.x_cost_center,
         d.x_ai_model
 ) costs;

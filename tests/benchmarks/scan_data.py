@@ -89,7 +89,7 @@ def write_cur2(root: Path, rows: int) -> list[Path]:
     data.mkdir(parents=True, exist_ok=True)
     metadata.mkdir(parents=True, exist_ok=True)
     con = duckdb.connect()
-    con.execute("SET TimeZone='UTC'; SET preserve_insertion_order=false")
+    con.execute("SET TimeZone='UTC'; SET preserve_insertion_order=false; SET enable_progress_bar=false")
     con.execute(LEAVES)
     parts = []
     for number, start in enumerate(range(0, rows, ROWS_PER_FILE), 1):

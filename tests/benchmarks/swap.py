@@ -1,4 +1,4 @@
-"""Period swap against raw COPY: everything `charges.load` does, as a ratio to COPY of the same bytes and nothing else."""
+"""Period swap against raw COPY of the same bytes; reading many series back against reading their rows alone."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
+
 from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean

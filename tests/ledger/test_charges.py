@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from finops_ai.domain.delivery import ControlTotal
-from finops_ai.domain.errors import Leak, Malformed, Problem
+from finops_ai.domain.errors import Leak, Malformed, Problem, Unavailable
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.ledger import charges, cube
 from tests.ledger.bills import LATER, Bill, bill, billed, charge, dump, large_bill, load
@@ -283,3 +283,21 @@ def test_the_ledger_holds_every_cost_to_the_last_digit(
     for currency, exact in what.control.billed_cost.items():
         assert loaded.billed_cost[currency] == exact
         assert billed(ledger_of_module, currency=currency) == exact
+
+
+@pytest.mark.parametrize("statement", ["CREATE TABLE charge_", "CREATE UNIQUE INDEX", "ALTER TABLE charge ATTACH"])
+def test_a_server_lost_while_loading_is_unavailable_and_leaves_the_old(ledger: sa.Engine, statement: str) -> None:
+    load(ledger, bill(charge("2026-03-01", 10)), known_at=FIRST)
+
+    def end(connection: sa.Connection, _cursor: object, text: str, *_: object) -> None:
+        if text.startswith(statement):
+            backend = connection.connection.driver_connection.info.backend_pid  # type: ignore[union-attr]
+            with ledger.connect() as other:
+                other.execute(sa.text(f"SELECT pg_terminate_backend({backend}, 5000)"))
+
+    sa.event.listen(ledger, "after_cursor_execute", end)
+    with pytest.raises(Unavailable):
+        load(ledger, bill(charge("2026-03-01", 1)), known_at=SECOND)
+    sa.event.remove(ledger, "after_cursor_execute", end)
+    assert billed(ledger) == 10
+    assert load(ledger, bill(charge("2026-03-01", 1)), known_at=SECOND).billed_cost == {"USD": 1}

@@ -170,8 +170,10 @@ def test_only_the_partitions_that_answer_are_opened(ledger: sa.Engine) -> None:
     assert len(opened) == 1
     assert opened[0].count("Scan on charge_") == 1
     with ledger.connect() as connection:
-        plan = connection.execute(sa.text("EXPLAIN ANALYZE SELECT * FROM v_charge_day")).scalars().all()
-    assert sum("Scan" in line and "charge_" in line and "never executed" not in line for line in plan) == 1
+        plan = connection.scalars(sa.text("EXPLAIN ANALYZE SELECT * FROM v_charge_day")).all()
+    scans = [line for line in plan if "Scan on charge_" in line and "never executed" not in line]
+    # One looks whether the statement knows the newest version's partition, one reads it.
+    assert len(scans) == 2, "\n".join(plan)
 
 
 CHARGES = st.lists(

@@ -92,11 +92,12 @@ def test_usage_and_the_rest_are_apart_and_make_up_the_whole(ledger: sa.Engine) -
             charge("2026-03-01", 1),
             charge("2026-03-02", 2, charge_category="Tax"),
             charge("2026-03-02", 4, charge_class="Correction"),
-            charge("2026-03-03", 8),
+            charge("2026-03-02", 16, charge_frequency="Recurring"),
+            charge("2026-03-03", 8, charge_frequency="Usage-Based"),
         ),
     )
     assert list(ask(ledger)[TOTAL, "USD"].values) == [1, 0, 8]
-    assert list(ask(ledger, charges="other")[TOTAL, "USD"].values) == [6, 0]
+    assert list(ask(ledger, charges="other")[TOTAL, "USD"].values) == [22, 0]
 
 
 def test_the_basis_and_the_instant_are_respected(ledger: sa.Engine) -> None:

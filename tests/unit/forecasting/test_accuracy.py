@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from finops_ai.forecasting.accuracy import bias, coverage, mase, pinball, wape
 
 ACTUAL = np.array([[10.0, 20.0, 30.0]])

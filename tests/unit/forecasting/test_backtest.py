@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+
 from finops_ai.forecasting.backtest import windows
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.settings import ForecastSettings

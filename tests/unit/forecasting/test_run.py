@@ -7,15 +7,16 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+
 from finops_ai.domain.forecast import LEVELS, Forecast
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.explain import explain
 from finops_ai.forecasting.run import expected_now, forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
-from hypothesis import given
-from hypothesis import settings as hypothesis_settings
-from hypothesis import strategies as st
 from tests.unit.forecasting.bills import START, Bill, one_series
 
 CHEAP = ForecastSettings(prophet_series=0)

@@ -166,7 +166,9 @@ def packed(text: str) -> bytes:
     return gzip.compress(text.encode(), mtime=0)
 
 
-def cur2_table(rows: Sequence[Row], cost: Callable[[str], Any] = float, cost_type: pa.DataType | None = None) -> pa.Table:
+def cur2_table(
+    rows: Sequence[Row], cost: Callable[[str], Any] = float, cost_type: pa.DataType | None = None
+) -> pa.Table:
     """Lines as a CUR 2.0 table: tags and product as maps, costs as doubles, times as timestamps."""
     columns: dict[str, Any] = {}
     for name in HEADERS:
@@ -245,11 +247,15 @@ def facts(scans: Scan | Iterable[Scan]) -> list[dict[str, Any]]:
         dimensions = {row["dimension"]: row for row in scan.dimensions.to_pylist()}
         for fact in scan.facts.to_pylist():
             row = {**dimensions[fact["dimension"]], **fact}
-            rows.append({**row, "tags": json.loads(row["tags"]), "x_cost_categories": json.loads(row["x_cost_categories"])})
+            rows.append(
+                {**row, "tags": json.loads(row["tags"]), "x_cost_categories": json.loads(row["x_cost_categories"])}
+            )
     return rows
 
 
-def sums(scans: Scan | Iterable[Scan], key: str | Callable[[dict[str, Any]], Any], measure: str = "billed_cost") -> dict[Any, Decimal]:
+def sums(
+    scans: Scan | Iterable[Scan], key: str | Callable[[dict[str, Any]], Any], measure: str = "billed_cost"
+) -> dict[Any, Decimal]:
     """A measure by a dimension (or a function of the row), all of it exact."""
     grouped: dict[Any, list[Decimal]] = defaultdict(list)
     for row in facts(scans):

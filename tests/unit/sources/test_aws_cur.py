@@ -78,6 +78,7 @@ def only(root: Path, *rows: dict[str, str], **settings: int) -> dict[str, object
             line("Fee", "100", reservation_reservation_a_r_n="arn:aws:ri"),
             ("Purchase", "", "One-Time", "Standard", "100", "0", "100", "100", "0"),
         ),
+        (line("Fee", "15"), ("Purchase", "", "One-Time", "Standard", "15", "15", "15", "15", "0")),
         (line("EdpDiscount", "-2"), ("Usage", "", "Usage-Based", "Standard", "-2", "-2", "0", "-2", "0")),
     ],
     ids=lambda value: value["line_item_line_item_type"] if isinstance(value, dict) else "",
@@ -94,7 +95,12 @@ def test_a_line_type_is_one_kind_of_charge(tmp_path: Path, row: dict[str, str], 
 @pytest.mark.parametrize(
     "fee",
     [
-        line("SavingsPlanRecurringFee", "10", savings_plan_total_commitment_to_date="10", savings_plan_used_commitment="7"),
+        line(
+            "SavingsPlanRecurringFee",
+            "10",
+            savings_plan_total_commitment_to_date="10",
+            savings_plan_used_commitment="7",
+        ),
         line(
             "RIFee",
             "10",
@@ -168,7 +174,11 @@ def test_dimensions_carry_what_aws_says(tmp_path: Path) -> None:
 def test_the_payer_stands_in_for_a_missing_account_and_the_code_for_a_name(tmp_path: Path) -> None:
     row = line(line_item_usage_account_id="", product_product_name="", product_region_code="")
     fact = only(tmp_path, {**row, "line_item_availability_zone": "eu-west-2b"})
-    assert (fact["sub_account_id"], fact["service_name"], fact["region_id"]) == ("000000000001", "AmazonEC2", "eu-west-2")
+    assert (fact["sub_account_id"], fact["service_name"], fact["region_id"]) == (
+        "000000000001",
+        "AmazonEC2",
+        "eu-west-2",
+    )
 
 
 def test_a_day_is_a_utc_day_and_may_lie_outside_its_bill(tmp_path: Path) -> None:
@@ -263,7 +273,7 @@ def test_hostile_tag_values_come_through_as_they_are(tmp_path: Path) -> None:
 
 
 def test_hostile_tag_keys_are_data(tmp_path: Path) -> None:
-    keys = ["a'b\"c", "x'] FROM lines; --", 'q"\\u', "ключ", "a,b\nc"]
+    keys = ["a'b\"c", "x'] from lines; --", 'q"\\u', "ключ", "a,b\nc"]
     write_lines(tmp_path / "csv", [line(**{f"tag_{key}": "v" for key in keys})])
     write_export(tmp_path / "map", {"a.parquet": cur2_table([line(**{f"tag_{key}": "v" for key in keys})])})
     for folder in ("csv", "map"):

@@ -1,0 +1,17 @@
+"""Every benchmark runs on small inputs and tells a ratio."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.benchmarks.__main__ import SUITES, measure, table
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("suite", SUITES)
+def test_a_benchmark_tells_a_ratio(suite: str) -> None:
+    rows = measure([suite], quick=True)
+    assert rows
+    assert all(row["ratio"] > 0 for row in rows)
+    assert suite in table(rows)

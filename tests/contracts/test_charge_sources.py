@@ -1,0 +1,282 @@
+"""What every source of charges promises, over each kind's golden exports; then the shared exports to the last digit.
+
+A golden case is `tests/golden/sources/KIND/CASE/bill/` with `cube.csv` beside it. FINOPS_WRITE_GOLDEN=1 writes that.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from finops_ai.domain import focus
+from finops_ai.domain.delivery import Delivery
+from finops_ai.domain.focus import canonical_tag
+from finops_ai.domain.money import plain, total
+from finops_ai.domain.period import BillingPeriod
+from finops_ai.kinds import SOURCES
+from finops_ai.sources.base import ChargeSource, Keep, Scan
+from tests.unit.sources.exports import KEEP, by_tag, delivered, source, sums
+
+GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "sources"
+CASES = sorted((kind, folder) for kind in SOURCES for folder in (GOLDEN / kind).glob("*") if folder.is_dir())
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    kind: str
+    folder: Path
+
+    def source(self, keep: Keep = KEEP) -> ChargeSource:
+        return source(SOURCES[self.kind], self.folder / "bill", keep)
+
+
+@pytest.fixture(params=CASES, ids=lambda found: f"{found[0]}/{found[1].name}")
+def case(request: pytest.FixtureRequest) -> Case:
+    return Case(*request.param)
+
+
+@cache
+def read(case: Case) -> tuple[tuple[Delivery, Scan], ...]:
+    made = case.source()
+    return tuple((delivery, made.charges(delivery)) for delivery in delivered(made))
+
+
+def test_every_kind_has_a_golden_case() -> None:
+    assert {kind for kind, _ in CASES} == set(SOURCES)
+
+
+def test_the_cube_is_the_golden_one(case: Case) -> None:
+    text = cube(read(case))
+    path = case.folder / "cube.csv"
+    if os.environ.get("FINOPS_WRITE_GOLDEN"):
+        path.write_text(text, encoding="utf-8", newline="")
+    assert text.splitlines() == path.read_text(encoding="utf-8").splitlines()
+
+
+def cube(deliveries: Iterable[tuple[Delivery, Scan]]) -> str:
+    names = ["billing_period", "day", *focus.MEASURES, *focus.DIMENSIONS]
+    out = io.StringIO(newline="")
+    writer = csv.DictWriter(out, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for delivery, scan in deliveries:
+        labels = {row["dimension"]: row for row in scan.dimensions.to_pylist()}
+        for fact in scan.facts.to_pylist():
+            amounts = {name: plain(fact[name]) for name in focus.MEASURES}
+            writer.writerow({**labels[fact["dimension"]], **fact, **amounts, "billing_period": delivery.billing_period})
+    return out.getvalue()
+
+
+def test_the_formats_of_one_bill_are_one_cube() -> None:
+    report, export = (GOLDEN / "aws_cur" / name / "cube.csv" for name in ("legacy", "export"))
+    assert report.read_bytes() == export.read_bytes()
+
+
+def test_reading_changes_nothing_and_reads_the_same_again(case: Case) -> None:
+    before = {path: path.stat().st_mtime_ns for path in case.folder.rglob("*")}
+    made = case.source()
+    again = tuple((delivery, made.charges(delivery)) for delivery in delivered(made))
+    assert {path: path.stat().st_mtime_ns for path in case.folder.rglob("*")} == before
+    assert [delivery for delivery, _ in again] == [delivery for delivery, _ in read(case)]
+    assert cube(again) == cube(read(case))
+    assert [scan.problems for _, scan in again] == [scan.problems for _, scan in read(case)]
+
+
+def test_periods_come_in_order_and_since_cuts_them(case: Case) -> None:
+    periods = [delivery.billing_period for delivery, _ in read(case)]
+    assert periods == sorted(set(periods))
+    assert len({delivery.fingerprint for delivery, _ in read(case)}) == len(periods)
+    assert [item.billing_period for item in case.source().deliveries(periods[-1])] == periods[-1:]
+    assert list(case.source().deliveries(BillingPeriod(2099, 1))) == []
+
+
+def test_the_tables_have_the_shape_of_the_cube(case: Case) -> None:
+    for _, scan in read(case):
+        texts = [pa.field(name, pa.string()) for name in focus.DIMENSIONS]
+        assert scan.dimensions.schema == pa.schema([pa.field("dimension", pa.int32()), *texts])
+        costs = [pa.field(name, pa.decimal128(38, 18)) for name in focus.MEASURES]
+        assert scan.facts.schema == pa.schema([("dimension", pa.int32()), ("day", pa.date32()), *costs])
+        assert scan.dimensions["dimension"].to_pylist() == list(range(scan.dimensions.num_rows))
+        assert all(column.null_count == 0 for table in (scan.dimensions, scan.facts) for column in table.columns)
+        tuples = scan.dimensions.drop_columns("dimension").to_pylist()
+        assert len({tuple(row.values()) for row in tuples}) == len(tuples)
+        pairs = scan.facts.select(["dimension", "day"]).to_pylist()
+        assert len({tuple(pair.values()) for pair in pairs}) == len(pairs)
+
+
+def test_dimensions_speak_focus(case: Case) -> None:
+    for _, scan in read(case):
+        for row in scan.dimensions.to_pylist():
+            assert row["charge_category"] in focus.CHARGE_CATEGORIES
+            assert row["provider_name"]
+            assert row["service_name"]
+            assert row["billing_currency"]
+            for name, keep in (("tags", KEEP.tags), ("x_cost_categories", KEEP.cost_categories)):
+                labels = json.loads(row[name])
+                assert list(labels) == sorted(labels)
+                assert all(canonical_tag(key) == key and key in keep for key in labels)
+                assert all(isinstance(value, str) and value for value in labels.values())
+
+
+def test_the_facts_come_to_the_control_total(case: Case) -> None:
+    for _, scan in read(case):
+        billed = {currency: cost for currency, cost in scan.billed().items() if cost}
+        assert billed == {currency: cost for currency, cost in scan.control.billed_cost.items() if cost}
+        assert scan.rows_rejected == 0
+        assert all(problem.severity == "warning" for problem in scan.problems)
+
+
+def test_keeping_more_labels_moves_no_money(case: Case) -> None:
+    everything = case.source(Keep(tags=frozenset({"*"}), cost_categories=frozenset({"*"})))
+    nothing = case.source(Keep(tags=frozenset(), cost_categories=frozenset()))
+    for made in (everything, nothing):
+        scans = [made.charges(delivery) for delivery in delivered(made)]
+        assert [scan.control for scan in scans] == [scan.control for _, scan in read(case)]
+
+
+# --- shared exports: the totals that the simulator knows ------------------------------------------------------------
+
+APRIL = "focus-1.x csv (month 2026-04)"
+
+SHARED = [
+    ("aws_cur", "aws-cur-legacy", "aws-cur-legacy/totals.json", None, "0"),
+    ("aws_cur", "aws-cur2", "aws-cur2/totals.json", None, "1e-8"),
+    ("focus_files", "aws-focus", "aws-focus/totals.json", None, "1e-8"),
+    ("focus_files", "focus/focus-1.0.csv.gz", "focus/totals.json", APRIL, "0"),
+    ("focus_files", "focus/focus-1.1.csv.gz", "focus/totals.json", APRIL, "0"),
+    ("focus_files", "focus/focus-1.2.csv.gz", "focus/totals.json", APRIL, "0"),
+    ("focus_files", "focus/focus-1.2-all.parquet", "focus/totals.json", "focus-1.2-all.parquet", "0"),
+    ("focus_files", "azure/focus-1.0r2", "azure/totals-focus.json", None, "0"),
+]
+
+GROUPINGS: Mapping[str, Callable[[dict[str, Any]], str]] = {
+    "by_day": lambda row: str(row["day"]),
+    "by_service": lambda row: row["x_service_code"],
+    "by_account": lambda row: row["sub_account_id"],
+    "by_cost_center": by_tag("cost-center"),
+    "by_model": by_tag("model", "(none)"),
+}
+
+
+def scans(shared: Path, kind: str, place: str) -> list[Scan]:
+    made = source(SOURCES[kind], shared / "data" / place)
+    return [made.charges(delivery) for delivery in delivered(made)]
+
+
+def differences(found: Mapping[Any, Decimal], truth: Mapping[Any, str | Decimal]) -> dict[Any, Decimal]:
+    names = found.keys() | truth.keys()
+    return {name: abs(found.get(name, Decimal(0)) - Decimal(truth.get(name, 0))) for name in names}
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(("kind", "place", "totals", "part", "tolerance"), SHARED, ids=lambda value: str(value))
+def test_shared_totals(shared: Path, kind: str, place: str, totals: str, part: str | None, tolerance: str) -> None:
+    truth = json.loads((shared / "data" / totals).read_text())
+    truth = truth[part] if part else truth
+    read = scans(shared, kind, place)
+    for basis in ("billed", "effective"):
+        for grouping, key in GROUPINGS.items():
+            if grouping == "by_service" and not place.startswith("aws-"):
+                continue  # those totals go by the providers' own service codes, which FOCUS does not carry
+            apart = differences(sums(read, key, f"{basis}_cost"), truth[basis][grouping])
+            assert {name: by for name, by in apart.items() if by > Decimal(tolerance)} == {}, (basis, grouping)
+        apart = differences(sums(read, lambda _: "", f"{basis}_cost"), {"": truth[basis]["total"]})
+        assert apart[""] <= Decimal(tolerance)
+    if "billed_by_charge_category" in truth:
+        assert max(differences(sums(read, "charge_category"), truth["billed_by_charge_category"]).values()) <= Decimal(
+            tolerance
+        )
+    assert all(problem.severity == "warning" for scan in read for problem in scan.problems)
+
+
+@pytest.mark.shared
+def test_shared_formats_of_one_bill_agree(shared: Path) -> None:
+    """Legacy report, CUR 2.0 and AWS's FOCUS export: the same money by service, day, account and kind of charge."""
+    places = (("aws_cur", "aws-cur-legacy"), ("aws_cur", "aws-cur2"), ("focus_files", "aws-focus"))
+    legacy, *others = [scans(shared, kind, place) for kind, place in places]
+    for names in (
+        ("service_name", "x_service_code", "day", "sub_account_id"),
+        ("charge_category", "charge_class", "charge_frequency", "pricing_category", "x_service_code"),
+        ("service_category", "region_id", "consumed_unit", "billing_account_id", "invoice_issuer_name"),
+        ("tags",),
+    ):
+
+        def key(row: dict[str, Any], names: tuple[str, ...] = names) -> tuple[str, ...]:
+            return tuple(str(row[name]) for name in names)
+
+        for measure in focus.MEASURES:
+            truth = sums(legacy, key, measure)
+            assert total(truth.values()) > 0
+            for other in others:
+                apart = differences(sums(other, key, measure), truth)
+                assert {name: by for name, by in apart.items() if by > Decimal("1e-8")} == {}, (names, measure)
+
+
+@pytest.mark.shared
+def test_shared_april_is_the_restated_one(shared: Path) -> None:
+    truth = json.loads((shared / "data/aws-cur-legacy/totals.json").read_text())
+    april = scans(shared, "aws_cur", "aws-cur-legacy")[-1]
+    days = {day: cost for day, cost in truth["billed"]["by_day"].items() if day.startswith("2026-04")}
+    assert {str(day): cost for day, cost in sums(april, "day").items()} == {day: Decimal(c) for day, c in days.items()}
+
+
+@pytest.mark.shared
+def test_shared_real_focus_sample(shared: Path) -> None:
+    truth = json.loads((shared / "data/focus/real-sample-1.0/totals.json").read_text())
+    read = scans(shared, "focus_files", "focus/real-sample-1.0")
+    assert sum(scan.control.rows for scan in read) == truth["rows"]
+    for measure, key, expected in (
+        ("billed_cost", "provider_name", "billed_by_ProviderName"),
+        ("billed_cost", "billing_currency", "billed_by_BillingCurrency"),
+        ("billed_cost", "charge_category", "billed_by_ChargeCategory"),
+        ("billed_cost", "service_category", "billed_by_ServiceCategory"),
+        ("effective_cost", "provider_name", "effective_by_ProviderName"),
+        ("billed_cost", lambda row: str(row["day"]), "billed_by_day"),
+    ):
+        assert set(differences(sums(read, key, measure), truth[expected]).values()) == {0}, expected
+
+
+@pytest.mark.shared
+def test_shared_nise_report(shared: Path) -> None:
+    """Output of another generator: covered usage and its negation cancel, so nothing of it is left untagged."""
+    truth = json.loads((shared / "data/nise/totals.json").read_text())["aws"]
+    read = scans(shared, "aws_cur", "nise/aws")
+    assert sum(scan.control.rows for scan in read) == truth["rows"]
+    assert set(differences(sums(read, "x_service_code"), truth["by_product"]).values()) == {0}
+    assert set(differences(sums(read, lambda row: str(row["day"])), truth["by_day"]).values()) == {0}
+    raw = {name: Decimal(cost) for name, cost in truth["by_cost_center"].items()}
+    covered = Decimal(truth["by_line_item_type"]["SavingsPlanCoveredUsage"])
+    expected = raw | {"(untagged)": raw["(untagged)"] + covered, "ml-serve": raw["ml-serve"] - covered}
+    assert set(differences(sums(read, by_tag("cost-center")), expected).values()) == {0}
+
+
+@pytest.mark.shared
+def test_shared_usage(shared: Path) -> None:
+    from finops_ai.sources import usage_files
+    from tests.unit.sources.exports import WORLD
+
+    place = shared / "data/k8s-usage"
+    settings = usage_files.Settings(name="usage", uri=str(place / "container_usage_hourly.csv.gz"))
+    found = {usage.workload.name: usage for usage in usage_files.make(settings, WORLD).usage()}
+    truth = {fact["workload"]: fact for fact in json.loads((place / "facts.json").read_text())}
+    assert found.keys() == truth.keys()
+    for name, fact in truth.items():
+        usage = found[name]
+        assert (len(usage.hours), usage.oom_kills) == (fact["rows"], fact["oom_kills"])
+        assert usage.cpu_request_cores == pytest.approx(fact["cpu_request_m"] / 1e3)
+        assert usage.memory_request_bytes == fact["mem_request_mib"] * 2**20
+        assert usage.cpu_cores_avg.mean() == pytest.approx(fact["cpu_avg_m"] / 1e3, abs=1e-9)
+        assert usage.cpu_cores_max.max() == pytest.approx(fact["cpu_max_m"] / 1e3)
+        assert usage.memory_bytes_max.max() == pytest.approx(fact["mem_max_mib"] * 2**20)
+        assert usage.hours[0].date() >= date(2026, 4, 1)

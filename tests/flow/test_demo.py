@@ -1,0 +1,111 @@
+"""The first run: every person is served, the planted incidents are found, and a second run doubles nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from dulwich.objects import Commit
+from dulwich.repo import Repo
+
+from tests.conftest import ROOT, Finops
+
+pytestmark = pytest.mark.timeout(600)
+
+PLANTED = {
+    "runaway GPU fleet": ("ml-serve", "clip-vit-l", "BoxUsage:g6e.48xlarge"),
+    "token level shift": ("search", "claude-sonnet", "USE1-Claude-output-tokens"),
+    "egress burst": ("data-platform", "(none)", "internet-egress"),
+}
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]]:
+    """The demo's folder and what it said, the first time and the second."""
+    finops = Finops(folder=tmp_path_factory.mktemp("demo"))
+    said = []
+    for _ in range(2):
+        ran = finops("demo", "--output", "json", timeout_seconds=280)
+        assert ran.exit_code == 0, ran.stderr
+        said.append(ran.json[0])
+    return finops.folder / ".finops-demo", said[0], said[1]
+
+
+def test_the_second_run_says_the_same_and_doubles_nothing(played: tuple[Path, Any, Any]) -> None:
+    folder, first, second = played
+    assert second == first
+    assert len(list((folder / "pulls").glob("*.json"))) == len(first["pulls"])
+    assert len(first["pages"]) == len(first["episodes"])
+    with Repo(str(folder / "platform.git")) as repository:
+        heads = [ref for ref in repository.refs.as_dict() if b"finops/" in ref]
+    assert len(heads) == len(first["pulls"])
+
+
+def test_the_ledger_holds_what_the_bills_say(played: tuple[Path, Any, Any]) -> None:
+    bills = played[1]["bills"]
+    assert len(bills) >= 10
+    assert all(Decimal(bill["difference"]) == 0 for bill in bills)
+
+
+def test_the_planted_incidents_are_found_where_they_are_and_nothing_else(played: tuple[Path, Any, Any]) -> None:
+    said = played[1]
+    assert len(said["episodes"]) == len(PLANTED)
+    by_key = {episode["key"]: episode for episode in said["episodes"]}
+    for row in said["planted"]:
+        cost_center, model, cause = PLANTED[row["planted"]]
+        episode = by_key[row["found_as"]]
+        assert episode["where"]["x_cost_center"] == cost_center
+        assert episode["where"]["x_ai_model"] == model
+        assert episode["main_cause"] == cause
+        assert episode["opened_on"] == row["start"]
+        assert sum(Decimal(one["excess"]) for one in episode["causes"]) == Decimal(episode["excess"])
+
+
+def test_every_page_is_one_that_pagerduty_takes(played: tuple[Path, Any, Any]) -> None:
+    schema = json.loads((ROOT / "tests/golden/sinks/pagerduty_event.schema.json").read_text())
+    for path in played[1]["pages"]:
+        page = json.loads(Path(path).read_text())
+        jsonschema.validate({name: value for name, value in page.items() if name != "message"}, schema)
+
+
+def test_pull_requests_are_real_and_policy_blocks_with_a_reason(played: tuple[Path, Any, Any]) -> None:
+    folder, said, _ = played
+    assert {pull["state"] for pull in said["pulls"]} == {"open", "blocked"}
+    with Repo(str(folder / "platform.git")) as repository:
+        base = repository.refs[b"refs/heads/main"]
+        for pull in said["pulls"]:
+            commit = repository[repository.refs[b"refs/heads/" + pull["key"].encode()]]
+            assert isinstance(commit, Commit)
+            assert commit.parents == [base]
+    blocked = [pull["why"] for pull in said["pulls"] if pull["state"] == "blocked"]
+    assert all(why.startswith(("cost-tags: ", "accelerators: ")) for why in blocked)
+    bodies = [path.read_text() for path in sorted((folder / "pulls").glob("*.md"))]
+    assert all("<!-- finops:v1" in body for body in bodies)
+
+
+def test_the_report_is_written_in_every_format(played: tuple[Path, Any, Any]) -> None:
+    report = played[1]["report"]
+    html = Path(report["html"]).read_text()
+    assert "ledger equals export" in html
+    assert "<svg" in html
+    assert Path(report["md"]).read_text().startswith("# ")
+    assert json.loads(Path(report["json"]).read_text())
+    assert list(Path(report["csv"]).glob("*.csv"))
+
+
+def test_as_of_an_earlier_morning_the_same_report_comes_back(played: tuple[Path, Any, Any]) -> None:
+    folder, said, _ = played
+    finops = Finops(folder=folder.parent)
+    home = {"FINOPS_HOME": str(folder / "home")}
+    command = ("--config", said["config"], "--as-of", "2026-04-20")
+    rendered = []
+    for _ in range(2):
+        ran = finops(*command, "report", "--output", "json", env=home)
+        assert ran.exit_code == 0, ran.stderr
+        rendered.append([Path(row["file"]).read_bytes() for row in ran.json if row["format"] in ("html", "md", "json")])
+    assert rendered[0] == rendered[1]
