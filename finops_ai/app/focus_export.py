@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.errors import Leak, UsageError
+from finops_ai.domain.focus import FOCUS_1_2
 from finops_ai.domain.money import EXACT, plain
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.ledger.costs import CostQuery, costs, finest
@@ -22,18 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Engine
 
-COLUMNS = (
-    "AvailabilityZone BilledCost BillingAccountId BillingAccountName BillingAccountType BillingCurrency "
-    "BillingPeriodEnd BillingPeriodStart CapacityReservationId CapacityReservationStatus ChargeCategory ChargeClass "
-    "ChargeDescription ChargeFrequency ChargePeriodEnd ChargePeriodStart CommitmentDiscountCategory "
-    "CommitmentDiscountId CommitmentDiscountName CommitmentDiscountQuantity CommitmentDiscountStatus "
-    "CommitmentDiscountType CommitmentDiscountUnit ConsumedQuantity ConsumedUnit ContractedCost ContractedUnitPrice "
-    "EffectiveCost InvoiceId InvoiceIssuerName ListCost ListUnitPrice PricingCategory PricingCurrency "
-    "PricingCurrencyContractedUnitPrice PricingCurrencyEffectiveCost PricingCurrencyListUnitPrice PricingQuantity "
-    "PricingUnit ProviderName PublisherName RegionId RegionName ResourceId ResourceName ResourceType ServiceCategory "
-    "ServiceName ServiceSubcategory SkuId SkuMeter SkuPriceDetails SkuPriceId SubAccountId SubAccountName "
-    "SubAccountType Tags x_ServiceCode x_CostCenter x_AiModel x_Environment x_Source"
-).split()
+COLUMNS = (*FOCUS_1_2, "x_ServiceCode", "x_CostCenter", "x_AiModel", "x_Environment", "x_Source")
 AMOUNTS = frozenset(name for name in COLUMNS if name.endswith(("Cost", "Quantity", "UnitPrice")))
 INSTANTS = frozenset({"BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"})
 PROVEN = ("BilledCost", "EffectiveCost")

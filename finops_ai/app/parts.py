@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
     from finops_ai.policy.judge import Judge
 
-INSTALLED_POLICIES = Path(__file__).resolve().parents[2] / "config" / "policies"
+PACKAGE = Path(__file__).resolve().parents[1]
+CAME_WITH = (PACKAGE.parent / "config" / "policies", PACKAGE / "policies")
+"""Where the packs lie in a checkout, and in an installed wheel."""
 DEFAULT_POLICIES = Path("config/policies")
 
 
@@ -75,7 +77,9 @@ def database(config: Config) -> Iterator[Engine]:
         if current is None or (current != newest and config.database_url is None):
             connect.upgrade(engine)
         elif current != newest:
-            raise ConfigError(f"the database is at schema {current}, this program at {newest}: run finops-ai db upgrade")
+            raise ConfigError(
+                f"the database is at schema {current}, this program at {newest}: run finops-ai db upgrade"
+            )
         yield engine
 
 
@@ -106,7 +110,7 @@ def policies(folder: Path | None, packs: Sequence[str] = ()) -> Judge:
 
     place = folder or DEFAULT_POLICIES
     if not place.is_dir() and place == DEFAULT_POLICIES:
-        place = INSTALLED_POLICIES
+        place = installed_policies()
     if not place.is_dir():
         raise ConfigError(f"no folder of policy packs at {place}: name one with --policies or recommend.policies")
     files = {
@@ -118,6 +122,11 @@ def policies(folder: Path | None, packs: Sequence[str] = ()) -> Judge:
     if missing or not bundles:
         raise ConfigError(f"no policy pack {missing[0] if missing else ''} in {place}".replace("  ", " "))
     return Judge(bundles)
+
+
+def installed_policies() -> Path:
+    """The folder of the packs that came with the program."""
+    return next((folder for folder in CAME_WITH if folder.is_dir()), CAME_WITH[0])
 
 
 def rules_of(config: Config) -> Rules:

@@ -48,7 +48,7 @@ def open_app(config: Config, environ: Mapping[str, str], progress: Progress = si
         yield App(config=config, world=world, engine=engine, progress=progress)
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class App:
     config: Config
     world: World
@@ -214,7 +214,7 @@ class App:
         currency: str | None,
         as_of: datetime,
     ) -> list[dict[str, Any]]:
-        """What the ledger answers, see `ledger.costs.costs`. Raises UsageError for a tag that the cube does not keep."""
+        """What the ledger answers, see `ledger.costs.costs`. Raises UsageError for a tag that is not kept."""
         from finops_ai.ledger.costs import CostQuery, costs
 
         for key in (*group_by, *(key for key, _ in where)):
@@ -226,7 +226,9 @@ class App:
         tag = canonical_tag(key.removeprefix(_TAG))
         if key.startswith(_TAG) and "*" not in self.keep.tags and tag not in self.keep.tags:
             kept = ", ".join(sorted(self.keep.tags))
-            raise UsageError(f"tag {tag!r} is not kept in the ledger (kept: {kept}): add it to ledger.tags, then ingest")
+            raise UsageError(
+                f"tag {tag!r} is not kept in the ledger (kept: {kept}): add it to ledger.tags, then ingest"
+            )
 
     def why_nothing(self, days: Days | None, as_of: datetime) -> str:
         """Why `costs` had no rows, and what to do."""
@@ -240,7 +242,8 @@ class App:
         if later:
             when = min(one.known_at for one in later)
             return (
-                f"nothing was known at {as_of:%Y-%m-%d %H:%M:%S}Z: the first delivery was loaded at {when:%Y-%m-%d %H:%M}Z; "
+                f"nothing was known at {as_of:%Y-%m-%d %H:%M:%S}Z: "
+                f"the first delivery was loaded {when:%Y-%m-%d %H:%M}Z; "
                 "history is loaded as known earlier by giving --as-of to ingest"
             )
         return "the ledger is empty: run finops-ai ingest"

@@ -16,9 +16,7 @@ from finops_ai.domain.errors import Malformed, Problem, UsageError
 from finops_ai.domain.proposal import Decision, Verdict
 
 PathsArgument = Annotated[list[str], typer.Argument(help="Manifests or folders; - reads an AdmissionReview.")]
-PackOption = Annotated[
-    Path | None, typer.Option("--policies", help="Folder of Rego packs [default: config/policies].")
-]
+PackOption = Annotated[Path | None, typer.Option("--policies", help="Folder of Rego packs [default: config/policies].")]
 
 
 OBJECT = re.compile(r"""^\s*(-\s+)?["']?kind["']?\s*:""", re.MULTILINE)
@@ -42,7 +40,9 @@ def manifest_set(
     kind: Annotated[str, typer.Option("--kind", help="Kind of the workload, such as Deployment.")],
     name: Annotated[str, typer.Option("--name", help="metadata.name of the workload.")],
     container: Annotated[str, typer.Option("--container", help="Name of the container.")],
-    namespace: Annotated[str | None, typer.Option("--namespace", help="metadata.namespace, where names repeat.")] = None,
+    namespace: Annotated[
+        str | None, typer.Option("--namespace", help="metadata.namespace, where names repeat.")
+    ] = None,
 ) -> None:
     """Print the manifest with these values changed and every other byte as it was, or refuse with a reason."""
     from finops_ai.rightsizing.manifest import set_values
@@ -56,9 +56,7 @@ def manifest_set(
             raise UsageError(f"{path} is set twice")
         changes[path] = quantity
     text = _text(file)
-    edited = set_values(
-        text, kind=kind, name=name, container=container, changes=changes, namespace=namespace
-    )
+    edited = set_values(text, kind=kind, name=name, container=container, changes=changes, namespace=namespace)
     sys.stdout.buffer.write(edited.text.encode())
 
 
@@ -70,7 +68,9 @@ def policy_check(
         FailOn | None,
         typer.Option("--fail-on", help="Exit 3 at this decision [default: deny; never for an AdmissionReview]."),
     ] = None,
-    output: Annotated[VerdictOutput, typer.Option("--output", "-o", help="How verdicts are shown.")] = VerdictOutput.TABLE,
+    output: Annotated[
+        VerdictOutput, typer.Option("--output", "-o", help="How verdicts are shown.")
+    ] = VerdictOutput.TABLE,
 ) -> None:
     """Judge manifests by the policy packs; - reads one AdmissionReview and answers with one."""
     from finops_ai.app import policies as open_policies

@@ -73,7 +73,8 @@ class Session:
 
 def session(context: typer.Context) -> Session:
     found = context.obj
-    assert isinstance(found, Session)
+    if not isinstance(found, Session):
+        raise TypeError("a command ran without the options of the whole program")
     return found
 
 
@@ -108,4 +109,6 @@ def days_between(start: str | None, end: str | None, today: date) -> Days:
             first = BillingPeriod.of(date.fromordinal(last.toordinal() - 1)).start
         return Days(first, last)
     except ValueError as error:
-        raise UsageError(f"--start and --end want YYYY-MM-DD with start before end (end is exclusive): {error}") from None
+        raise UsageError(
+            f"--start and --end want YYYY-MM-DD with start before end (end is exclusive): {error}"
+        ) from None

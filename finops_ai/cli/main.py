@@ -50,7 +50,9 @@ def main(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        typer.Option("--config", "-c", envvar="FINOPS_CONFIG", help="Configuration file [default: config/finops.yaml]."),
+        typer.Option(
+            "--config", "-c", envvar="FINOPS_CONFIG", help="Configuration file [default: config/finops.yaml]."
+        ),
     ] = None,
     as_of: Annotated[
         str | None,
@@ -60,7 +62,9 @@ def main(
             help="Answer as known at the end of this UTC day, or at a timestamp [default: now].",
         ),
     ] = None,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
 ) -> None:
     context.obj = Session(config_path=config, as_of_text=as_of, environ=os.environ)
 

@@ -159,7 +159,7 @@ class Allocation(Section):
 
 
 COMMON_TAGS = ("application", "app", "business-unit", "component", "owner", "product", "project", "team")
-"""Tags that people ask for besides those of the allocation rules; one with a value per resource would burst the cube."""
+"""Tags that people ask for besides those of the rules; one with a value per resource would burst the cube."""
 
 
 class Ledger(Section):

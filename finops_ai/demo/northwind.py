@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from finops_ai.demo.billing import Charge
 from finops_ai.demo.meters import NORTHWIND_BILLING, NORTHWIND_PROJECT
+from finops_ai.domain.focus import FOCUS_1_2
 from finops_ai.domain.money import plain
 from finops_ai.domain.period import BillingPeriod
 
@@ -35,8 +36,7 @@ def _row(period: BillingPeriod, charge: Charge, *, invoiced: bool) -> dict[str, 
     resource = f"{service.code}/{meter.name}" if metered else ""
     rate, list_rate, quantity = (plain(value) for value in (meter.rate, meter.list_rate, charge.quantity))
     effective = plain(charge.effective_cost)
-    return {
-        "AvailabilityZone": "",
+    known = {
         "BilledCost": plain(charge.billed_cost),
         "BillingAccountId": NORTHWIND_BILLING.number,
         "BillingAccountName": NORTHWIND_BILLING.name,
@@ -44,21 +44,11 @@ def _row(period: BillingPeriod, charge: Charge, *, invoiced: bool) -> dict[str, 
         "BillingCurrency": "USD",
         "BillingPeriodEnd": f"{period.end}T00:00:00Z",
         "BillingPeriodStart": f"{period.start}T00:00:00Z",
-        "CapacityReservationId": "",
-        "CapacityReservationStatus": "",
         "ChargeCategory": charge.kind,
-        "ChargeClass": "",
         "ChargeDescription": f"{service.name}: {meter.usage_type}",
         "ChargeFrequency": "Usage-Based" if metered else "Recurring",
         "ChargePeriodEnd": f"{charge.end:%Y-%m-%dT%H:%M:%SZ}",
         "ChargePeriodStart": f"{charge.start:%Y-%m-%dT%H:%M:%SZ}",
-        "CommitmentDiscountCategory": "",
-        "CommitmentDiscountId": "",
-        "CommitmentDiscountName": "",
-        "CommitmentDiscountQuantity": "",
-        "CommitmentDiscountStatus": "",
-        "CommitmentDiscountType": "",
-        "CommitmentDiscountUnit": "",
         "ConsumedQuantity": quantity,
         "ConsumedUnit": meter.unit,
         "ContractedCost": plain(charge.billed_cost),
@@ -94,3 +84,4 @@ def _row(period: BillingPeriod, charge: Charge, *, invoiced: bool) -> dict[str, 
         "SubAccountType": "Project",
         "Tags": json.dumps({key.replace("-", "_"): value for key, value in charge.tags.items()}),  # its own spelling
     }
+    return {name: known.get(name, "") for name in FOCUS_1_2}

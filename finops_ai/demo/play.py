@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import date, timedelta
@@ -12,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from finops_ai.app import App, kinds, open_app
-from finops_ai.app.parts import DEFAULT_POLICIES, INSTALLED_POLICIES
+from finops_ai.app.parts import installed_policies
 from finops_ai.config import load
 from finops_ai.demo.files import AS_OF, DemoFiles, write_demo
 from finops_ai.demo.incidents import Incident
@@ -34,7 +36,7 @@ def play(folder: Path, *, as_of: date = AS_OF, reset: bool, tell: Tell, table: T
     """
     began = time.monotonic()
     _own(folder, reset)
-    policies = DEFAULT_POLICIES if DEFAULT_POLICIES.is_dir() else INSTALLED_POLICIES
+    policies = installed_policies()
     environ = {name: value for name, value in os.environ.items() if not name.startswith("FINOPS_")}
     environ["FINOPS_HOME"] = str((folder / "home").resolve())
     tell(f"demo as of {as_of}: everything is local, nothing leaves this machine")
@@ -146,7 +148,9 @@ def _show(told: Mapping[str, Any], table: Table) -> None:
 def _next(files: DemoFiles, told: Mapping[str, Any], tell: Tell) -> None:
     """Where things lie and what to try: every line can be pasted."""
     folder = files.layout.folder
-    command = f"FINOPS_HOME={folder / 'home'} finops-ai --config {files.layout.config} --as-of {told['as_of']}"
+    program = shlex.quote(shutil.which("finops-ai") or str(Path(sys.argv[0]).resolve()))
+    home, config = shlex.quote(str(folder / "home")), shlex.quote(str(files.layout.config))
+    command = f"FINOPS_HOME={home} {program} --config {config} --as-of {told['as_of']}"
     tell(f"report         {told['report'].get('html')}")
     tell(f"pages          {files.layout.messages} ({len(told['pages'])} payloads)")
     tell(f"pull requests  {files.layout.pulls} (branches in {files.layout.repository})")

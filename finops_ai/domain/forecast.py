@@ -38,7 +38,8 @@ class Forecast:
 
     @property
     def median(self) -> FloatArray:
-        return self.quantiles[LEVELS.index(0.5)]
+        median: FloatArray = self.quantiles[LEVELS.index(0.5)]
+        return median
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

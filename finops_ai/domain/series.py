@@ -39,7 +39,9 @@ class CostSeries:
 
     @property
     def complete_days(self) -> Days:
-        return Days(self.days.start, max(self.days.start, min(self.days.end, self.complete_through + timedelta(days=1))))
+        return Days(
+            self.days.start, max(self.days.start, min(self.days.end, self.complete_through + timedelta(days=1)))
+        )
 
     @property
     def complete_values(self) -> FloatArray:

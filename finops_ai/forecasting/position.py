@@ -21,7 +21,7 @@ def month_slots(start: date, days: int) -> NDArray[np.intp]:
     day = np.datetime64(start, "D") + np.arange(days)
     month = day.astype("datetime64[M]")
     since_start = (day - month.astype("datetime64[D]")).astype(np.intp)
-    to_end = ((month + 1).astype("datetime64[D]") - day).astype(np.intp) - 1
+    to_end = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - day).astype(np.intp) - 1
     return np.where(to_end <= 2, 28 + to_end, since_start)
 
 

@@ -107,9 +107,7 @@ def dearest_first(one: Episode) -> tuple[bool, Decimal, str]:
     return (one.state is EpisodeState.RESOLVED, -abs(one.excess.amount), one.key)
 
 
-def explain_episode(
-    engine: Engine, key: str, as_of: datetime, *, settle_days: Mapping[str, int]
-) -> dict[str, Any]:
+def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: Mapping[str, int]) -> dict[str, Any]:
     """Why an episode opened, as data and (under "text") as words; from the ledger as known then."""
     found = findings.episode(engine, key, as_of)
     level = tuple(name for name, _ in found.scope.pairs)
@@ -158,5 +156,3 @@ def diff(proposal: Proposal) -> str:
         before, after = edit.before.splitlines(keepends=True), edit.after.splitlines(keepends=True)
         lines += difflib.unified_diff(before, after, f"a/{edit.path}", f"b/{edit.path}")
     return "".join(line if line.endswith("\n") else line + "\n" for line in lines)
-
-

@@ -77,9 +77,7 @@ def detect(
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     messages = tuple(_messages(turn, episodes, known, by_key, judged, voice))
     if not turn.dry_run:
-        findings.record(
-            turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages
-        )
+        findings.record(turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages)
     open_now = [episode for episode in episodes if episode.state is not EpisodeState.RESOLVED]
     counts = {"series": len(watched), "episodes": len(episodes), "open": len(open_now), "messages": len(messages)}
     rows = tuple(episode_row(episode) for episode in sorted(episodes, key=dearest_first))

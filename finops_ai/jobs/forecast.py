@@ -164,5 +164,3 @@ def _cents(value: float) -> Decimal:
 
 def _share(share: float) -> str | None:
     return None if share != share else f"{share:.3f}"
-
-

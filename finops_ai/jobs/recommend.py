@@ -63,9 +63,7 @@ def recommend(
         results.append(_row(str(answer.workload), proposal.state.value, proposal, _why_blocked(proposal)))
         if not turn.dry_run and not (before and before.state is proposal.state and _same(before, proposal)):
             _keep(turn, forge, proposal)
-    return Outcome(
-        job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results), problems=tuple(problems)
-    )
+    return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results), problems=tuple(problems))
 
 
 def _proposal(answer: Recommendation, files: Mapping[str, str], judge: Judge, min_saving: Decimal) -> Proposal:
@@ -87,7 +85,11 @@ def _keep(turn: Turn, forge: Forge, proposal: Proposal) -> None:
     with turn.engine.begin() as connection:
         proposals.save(connection, proposal, turn.as_of)
         if all(verdict.evaluated for verdict in proposal.verdicts):
-            body = {"title": proposal.title, "workload": proposal.recommendation.workload.key, "changes": _changes(proposal)}
+            body = {
+                "title": proposal.title,
+                "workload": proposal.recommendation.workload.key,
+                "changes": _changes(proposal),
+            }
             outbox.put(
                 connection, (Message(key=proposal.key, kind="proposal", sink=forge.name, body=body),), turn.as_of
             )
@@ -109,9 +111,7 @@ def _why_blocked(proposal: Proposal) -> str:
     return "; ".join(f"{verdict.rule}: {verdict.message}" for verdict in denied)
 
 
-def _row(
-    workload: str, state: str, proposal: Proposal | None = None, reason: str = ""
-) -> Mapping[str, Any]:
+def _row(workload: str, state: str, proposal: Proposal | None = None, reason: str = "") -> Mapping[str, Any]:
     row: dict[str, Any] = {"workload": workload, "state": state, "key": None, "title": "", "reason": reason}
     if proposal is not None:
         saving = proposal.recommendation.saving

@@ -113,9 +113,7 @@ def _traces(
                 observed=_cents(one.values[(day - one.days.start).days]),
                 complete=day <= one.complete_through,
                 # Inside the episode the level of a fortnight ago: what was expected before it began.
-                expected=_cents(
-                    expected.fortnight_ahead[i] if day >= episode.opened_on else expected.day_ahead[i]
-                ),
+                expected=_cents(expected.fortnight_ahead[i] if day >= episode.opened_on else expected.day_ahead[i]),
             )
             for i, day in enumerate(expected.days)
         )
@@ -135,9 +133,7 @@ def _accuracy(turn: Turn, week: Days, cost_basis: str) -> list[Accuracy]:
         days = [day for day in month.days if day in one.days]
         if not days:
             continue
-        query = CostQuery(
-            days=month.days, group_by=("day",), where=(), currency=one.currency, as_of=turn.as_of
-        )
+        query = CostQuery(days=month.days, group_by=("day",), where=(), currency=one.currency, as_of=turn.as_of)
         billed = {row["day"]: float(row[f"{cost_basis}_cost"]) for row in costs.costs(turn.engine, query)}
         actual = np.array([billed.get(day, 0.0) for day in days])
         at = [(day - one.days.start).days for day in days]
@@ -175,9 +171,7 @@ def _proposal(one: Proposal) -> ProposalFact:
 def _deliveries(turn: Turn) -> list[DeliveryFact]:
     """Control totals of the exports beside what the ledger answers for the same source, period and currency."""
     everything = Days(date.min, date.max)
-    query = CostQuery(
-        days=everything, group_by=("source", "billing_period"), where=(), currency=None, as_of=turn.as_of
-    )
+    query = CostQuery(days=everything, group_by=("source", "billing_period"), where=(), currency=None, as_of=turn.as_of)
     loaded = {
         (row["source"], str(row["billing_period"])[:7], row["currency"]): row["billed_cost"]
         for row in costs.costs(turn.engine, query)

@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 Sums = Mapping[str, Mapping[str, Decimal]]
 """Currency to cost column to sum."""
 
-
 UNKNOWN_DIGESTS = """
-SELECT min(number) FROM numbered n WHERE NOT EXISTS (SELECT FROM dimension d WHERE d.digest = n.digest) GROUP BY digest
+SELECT min(position) FROM staged s WHERE NOT EXISTS (SELECT FROM dimension d WHERE d.digest = s.digest) GROUP BY digest
 """
-IDS_OF_DIGESTS = "SELECT array_agg(number), array_agg(id) FROM numbered JOIN dimension USING (digest)"
+IDS_OF_DIGESTS = "SELECT array_agg(position), array_agg(id) FROM staged JOIN dimension USING (digest)"
 
 
 def sums(dimensions: pa.Table, facts: pa.Table) -> Sums:
@@ -90,13 +89,11 @@ def _sums_in_postgres(connection: sa.Connection, table: str, currencies: Sequenc
     """By currency; one alone needs no look into the dictionary."""
     costs = ", ".join(f"sum({name}) AS {name}" for name in COSTS)
     if len(currencies) == 1:
-        query = f"SELECT CAST(:currency AS text) AS currency, {costs} FROM {table} HAVING count(*) > 0"  # noqa: S608
-    else:
-        query = (
-            f"SELECT billing_currency AS currency, {costs} FROM {table} JOIN dimension ON dimension_id = id GROUP BY 1"  # noqa: S608
-        )
-    rows = connection.execute(sa.text(query), {"currency": currencies[0]} if len(currencies) == 1 else {})
-    return {row["currency"]: {name: row[name] for name in COSTS} for row in rows.mappings()}
+        rows = connection.execute(sa.text(f"SELECT {costs} FROM {table} HAVING count(*) > 0"))  # noqa: S608
+        return {currencies[0]: dict(row) for row in rows.mappings()}
+    by_currency = f"SELECT billing_currency, {costs} FROM {table} JOIN dimension ON dimension_id = id GROUP BY 1"  # noqa: S608
+    rows = connection.execute(sa.text(by_currency))
+    return {row["billing_currency"]: {name: row[name] for name in COSTS} for row in rows.mappings()}
 
 
 def _dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table) -> NDArray[np.int64]:
@@ -109,17 +106,15 @@ def _dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table)
     driver = psycopg_connection(connection)
     tuples = _tuples(source, dimensions)
     digests = _digests(tuples)
-    connection.execute(sa.text("CREATE TEMPORARY TABLE numbered (number integer, digest bytea) ON COMMIT DROP"))
-    bulk.copy_arrow(driver, "numbered", pa.table({"number": pa.array(range(len(digests))), "digest": digests}))
+    connection.execute(sa.text("CREATE TEMPORARY TABLE staged (position integer, digest bytea) ON COMMIT DROP"))
+    bulk.copy_arrow(driver, "staged", pa.table({"position": np.arange(len(digests)), "digest": digests}))
     unknown = connection.scalars(sa.text(UNKNOWN_DIGESTS)).all()
     if unknown:
         bulk.copy_arrow(driver, "dimension", tuples.append_column("digest", digests).take(pa.array(unknown)))
-    position_ids = np.zeros(len(digests), dtype=np.int64)
+    ids = np.zeros(len(digests), dtype=np.int64)
     if len(digests):
         [(positions, found)] = bulk.read_arrays(driver, IDS_OF_DIGESTS, {})
-        position_ids[positions] = found
-    ids = np.zeros_like(position_ids)
-    ids[dimensions["dimension"].to_numpy()] = position_ids
+        ids[dimensions["dimension"].to_numpy()[positions]] = found
     return ids
 
 

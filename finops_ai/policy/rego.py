@@ -46,9 +46,7 @@ class RegoEngine:
         except EvaluationFailed as error:
             message = f"the policy could not be evaluated: {error}"
             return [
-                Verdict(
-                    rule=bundle.name, decision=Decision.DENY, message=message, resource=resource, evaluated=False
-                )
+                Verdict(rule=bundle.name, decision=Decision.DENY, message=message, resource=resource, evaluated=False)
             ]
 
     def evaluate(self, bundle: Bundle, queries: Sequence[str], *, with_tests: bool = False) -> dict[str, Any]:

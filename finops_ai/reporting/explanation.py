@@ -18,7 +18,7 @@ NAME_LENGTH = 60
 
 
 def explanation(episode: Episode, told: Mapping[str, Any], series: CostSeries) -> str:
-    """Lines for a person; `told` is what `detection.explain` says. Names are on one line and cannot steer a terminal."""
+    """Lines for a person; `told` is what `detection.explain` says. Names stay on a line and cannot steer a terminal."""
     currency = episode.excess.currency
     lines = [
         place(episode),

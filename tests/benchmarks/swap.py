@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def _swap(engine: sa.Engine, rows: int, rounds: int) -> dict[str, Any]:
     for number in range(rounds + 1):
         yardstick.append(_copy(engine, raw))
         known_at = NOW + timedelta(minutes=number)
-        ours.append(_seconds(lambda at=known_at: _load(engine, PERIOD, dimensions, facts, at)))
+        ours.append(_seconds(partial(_load, engine, PERIOD, dimensions, facts, known_at)))
     # The first round fills the dictionary and warms both up.
     return _row(
         f"swap a period of {facts.num_rows:,} rows",
@@ -76,8 +77,8 @@ def _read_back(engine: sa.Engine, scopes: int, rounds: int) -> dict[str, Any]:
     ours, yardstick = [], []
     for _ in range(rounds):
         with engine.connect() as connection:
-            yardstick.append(_seconds(lambda c=connection: bulk.read_arrays(psycopg_connection(c), query, {})))
-        ours.append(_seconds(lambda: _series(engine)))
+            yardstick.append(_seconds(partial(bulk.read_arrays, psycopg_connection(connection), query, {})))
+        ours.append(_seconds(partial(_series, engine)))
     return _row(
         f"read {scopes:,} series of {SERIES_DAYS} days",
         statistics.median(ours),

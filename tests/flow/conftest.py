@@ -17,7 +17,9 @@ class Program:
 
     def __call__(self, *arguments: str, code: int = 0) -> Ran:
         ran = self.finops(*arguments)
-        assert ran.exit_code == code, f"finops-ai {' '.join(arguments)} ended {ran.exit_code}\n{ran.stdout}\n{ran.stderr}"
+        assert ran.exit_code == code, (
+            f"finops-ai {' '.join(arguments)} ended {ran.exit_code}\n{ran.stdout}\n{ran.stderr}"
+        )
         return ran
 
 
