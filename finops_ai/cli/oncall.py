@@ -27,6 +27,8 @@ EPISODE_COLUMNS = (
     "main_cause",
 )
 
+ANSWER_COLUMNS = ("key", "scope", "state", "excess", "currency", "feedback", "feedback_until", "feedback_note")
+
 
 def episodes_list(
     context: typer.Context,
@@ -71,7 +73,8 @@ def episodes_feedback(
         raise UsageError(f"--until wants YYYY-MM-DD, not {until!r}") from None
     with session(context).app() as app:
         as_of = session(context).as_of(app.now())
-        show([app.feedback(key, verdict, until=last, note=note, by=by, as_of=as_of)], output)
+        row = app.feedback(key, verdict, until=last, note=note, by=by, as_of=as_of)
+        show([row], output, ANSWER_COLUMNS if output is Output.TABLE else None)
 
 
 def explain(

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
 from finops_ai.domain import focus
-from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.ledger.charges import version_ids
@@ -30,19 +28,6 @@ class CostQuery:
     where: tuple[tuple[str, str], ...]
     currency: str | None
     as_of: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Coverage:
-    """Of the effective cost in one currency: the share placed by each allocation rule and the share with an owner.
-
-    Shares are of `effective_cost` and add up to 1 over the rules; all are 0 when it is 0.
-    """
-
-    currency: str
-    effective_cost: Decimal
-    by_rule: Mapping[str, Decimal]
-    tagged: Decimal
 
 
 def costs(engine: sa.Engine, query: CostQuery) -> list[dict[str, Any]]:
@@ -74,22 +59,6 @@ def breakdown(
     where = [*scope.pairs, ("currency", currency)]
     with engine.connect() as connection:
         return _grouped(connection, as_of, days, ["day", *keys], measured, where, of_kind(charges))
-
-
-def coverage(engine: sa.Engine, days: Days, as_of: datetime) -> list[Coverage]:
-    """Allocation coverage, by currency."""
-    owned = dimension.c.x_cost_center != focus.UNTAGGED
-    effective = charge.c.effective_cost
-    measured = [
-        sa.func.sum(effective).label("cost"),
-        sa.func.coalesce(sa.func.sum(effective).filter(owned), 0).label("owned"),
-    ]
-    with engine.connect() as connection:
-        rows = _grouped(connection, as_of, days, ["currency", "x_allocation_rule"], measured, [])
-    return [
-        _coverage(currency, [row for row in rows if row["currency"] == currency])
-        for currency in dict.fromkeys(row["currency"] for row in rows)
-    ]
 
 
 def finest(engine: sa.Engine, days: Days, as_of: datetime) -> Iterator[dict[str, Any]]:
@@ -155,17 +124,3 @@ def _quantity(label: str = "consumed_quantity") -> sa.Label[Any]:
     unit = dimension.c.consumed_unit
     one_unit = sa.func.min(unit).filter(counted) == sa.func.max(unit).filter(counted)
     return sa.case((one_unit, sa.func.sum(charge.c.consumed_quantity))).label(label)
-
-
-def _coverage(currency: str, rows: Sequence[Mapping[str, Any]]) -> Coverage:
-    whole = total(row["cost"] for row in rows)
-
-    def share(cost: Decimal) -> Decimal:
-        return EXACT.divide(cost, whole) if whole else Decimal(0)
-
-    return Coverage(
-        currency=currency,
-        effective_cost=whole,
-        by_rule={row["x_allocation_rule"]: share(row["cost"]) for row in rows},
-        tagged=share(total(row["owned"] for row in rows)),
-    )

@@ -89,8 +89,9 @@ def _sums_in_postgres(connection: sa.Connection, table: str, currencies: Sequenc
     """By currency; one alone needs no look into the dictionary."""
     costs = ", ".join(f"sum({name}) AS {name}" for name in COSTS)
     if len(currencies) == 1:
-        rows = connection.execute(sa.text(f"SELECT {costs} FROM {table} HAVING count(*) > 0"))  # noqa: S608
-        return {currencies[0]: dict(row) for row in rows.mappings()}
+        alone = connection.execute(sa.text(f"SELECT {costs} FROM {table} HAVING count(*) > 0"))  # noqa: S608
+        row = alone.mappings().first()
+        return {currencies[0]: {name: row[name] for name in COSTS}} if row else {}
     by_currency = f"SELECT billing_currency, {costs} FROM {table} JOIN dimension ON dimension_id = id GROUP BY 1"  # noqa: S608
     rows = connection.execute(sa.text(by_currency))
     return {row["billing_currency"]: {name: row[name] for name in COSTS} for row in rows.mappings()}

@@ -14,7 +14,7 @@ from finops_ai.domain.errors import Problem
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources import exports
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.fetch import fetched
+from finops_ai.sources.fetch import read
 from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
@@ -121,10 +121,10 @@ class AwsCur:
         yield from exports.deliveries(self.name, found, self.store, objects, salt, since)
 
     def charges(self, delivery: Delivery) -> Scan:
-        from finops_ai.sources.scan import scan
-
-        return scan(
-            fetched(delivery, self.store, self._listed),
+        return read(
+            delivery,
+            self.store,
+            self._listed,
             MAPPING,
             self.keep,
             max_rejected_rows=self.settings.max_rejected_rows,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from finops_ai.domain.delivery import Delivery, Part, Refusal
 from finops_ai.domain.errors import Malformed, Problem
 from finops_ai.domain.period import BillingPeriod
+from finops_ai.sources.fetch import fingerprint
 
 if TYPE_CHECKING:
     from finops_ai.world.world import ObjectInfo, ObjectStore
@@ -123,11 +123,6 @@ def deliveries(
             yield Refusal(source=source, billing_period=manifest.period, problems=error.problems)
 
 
-def fingerprint(salt: str, identity: str, parts: Sequence[tuple[str, int, str]]) -> str:
-    """SHA-256 over what the delivery is made of: (relative key, size, etag) of each part, in order of the keys."""
-    return hashlib.sha256(json.dumps([salt, identity, sorted(parts)]).encode()).hexdigest()
-
-
 def _delivery(
     source: str, manifest: Manifest, store: ObjectStore, objects: Mapping[str, ObjectInfo], salt: str
 ) -> Delivery:
@@ -174,11 +169,20 @@ def _read(manifest: Manifest, store: ObjectStore) -> dict[str, Any]:
     if manifest.info.size_bytes > MAX_MANIFEST_BYTES:
         raise Malformed([Problem(file=file, message=f"manifest is larger than {MAX_MANIFEST_BYTES:,} bytes")])
     try:
-        content = json.loads(store.fetch(manifest.info).read_bytes())
+        content = json.loads(store.fetch(manifest.info).read_bytes(), object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise Malformed([Problem(file=file, message=f"manifest is not JSON: {error}")]) from error
     if not isinstance(content, dict):
         raise Malformed([Problem(file=file, message="manifest is not a JSON object")])
+    return content
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object none of whose keys stands twice: which one would count?"""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        twice = sorted({key for key, _ in pairs if [name for name, _ in pairs].count(key) > 1})
+        raise ValueError(f"{', '.join(twice)} stands twice")
     return content
 
 

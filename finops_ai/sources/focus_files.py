@@ -15,7 +15,7 @@ from finops_ai.domain.errors import Malformed, Problem
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources import exports
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.fetch import fetched
+from finops_ai.sources.fetch import fingerprint, read
 from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
@@ -137,14 +137,14 @@ class FocusFiles:
         )
 
     def charges(self, delivery: Delivery) -> Scan:
-        from finops_ai.sources.scan import scan
-
-        parted = all(PARTITION.search(part.uri.removeprefix(self.store.root)) for part in delivery.parts)
-        return scan(
-            fetched(delivery, self.store, self._listed),
+        by_folder = all(PARTITION.search(part.uri.removeprefix(self.store.root)) for part in delivery.parts)
+        return read(
+            delivery,
+            self.store,
+            self._listed,
             MAPPING,
             self.keep,
-            period=None if parted else delivery.billing_period.start,
+            period=None if by_folder else delivery.billing_period.start,
             max_rejected_rows=self.settings.max_rejected_rows,
         )
 
@@ -166,7 +166,7 @@ class FocusFiles:
         return Delivery(
             source=self.name,
             billing_period=period,
-            fingerprint=exports.fingerprint(self._salt, str(period), told),
+            fingerprint=fingerprint(self._salt, str(period), told),
             parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in parts),
             published_at=max(times, default=None),
         )

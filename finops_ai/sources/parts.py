@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from finops_ai.domain.errors import Malformed, Problem
+from finops_ai.domain.errors import Malformed, Problem, Unavailable
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 1 << 20
@@ -48,7 +48,7 @@ def verify(path: Path, name: str, scratch: Path) -> Whole:
 
     Accepts Parquet and CSV in UTF-8, plain, gzip or zip, told apart by their first bytes. Memory is bounded by the
     chunk, disk by `MAX_EXPANSION`. Raises Malformed for a part that is empty, cut short, damaged or in another
-    encoding.
+    encoding, Unavailable when this machine has no room for it.
     """
     with path.open("rb") as file:
         magic = file.read(4)
@@ -140,6 +140,8 @@ def _unpack(path: Path, name: str, target: Path) -> None:
     except EOFError as error:
         raise _refusal(name, "is cut short: the end of the packed data is missing; deliver it again") from error
     except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise Unavailable(f"{error.filename or target}: {error.strerror}") from error
         raise _refusal(name, f"cannot be unpacked: {error}; deliver it again") from error
 
 

@@ -36,7 +36,7 @@ def locate(con: DuckDBPyConnection, staged: Sequence[Staged], mapping: LineMappi
     return [
         Problem(
             file=by_file[file].whole.name,
-            line=at[file][row],
+            line=at[file].get(row),
             column=cell.name if (cell := by_file[file].cells.get(name)) else mapping.spelling(name),
             value=value if value is None else value[:MAX_VALUE_CHARACTERS],
             message=why,
@@ -51,13 +51,13 @@ def _check(name: str, mapping: LineMapping) -> str:
     empty = lines.says_nothing(said, mapping)
     must = name in mapping.filled
     if name in mapping.money:
+        infinite = f"lower({said}) SIMILAR TO '[-+]?(nan|inf|infinity)'"
         why = (
-            f"CASE WHEN {empty} THEN 'is empty' "
-            f"WHEN lower({said}) SIMILAR TO '[-+]?(nan|inf|infinity)' THEN 'is not a finite number' "
+            f"CASE WHEN {empty} THEN 'is empty' WHEN {infinite} THEN 'is not a finite number' "
             f"WHEN regexp_matches({said}, {text_literal(NUMBER)}) THEN 'is beyond the range of DECIMAL(38, 18)' "
             f"ELSE 'is not a plain decimal number such as 1234.56' END"
         )
-        wrong = f"{name} IS NULL" if must else f"({name} IS NULL AND NOT {empty})"
+        wrong = f"({name} IS NULL OR {infinite})" + ("" if must else f" AND NOT {empty}")
     elif name in mapping.days and must:
         why = f"CASE WHEN {empty} THEN 'is empty' ELSE 'is not an ISO 8601 date between 2000 and 2099' END"
         wrong = lines.bad_day(name)

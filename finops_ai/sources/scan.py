@@ -130,7 +130,7 @@ class _Delivery:
         said = self._con.execute(
             "SELECT problem, billing_currency, sum(line_items), sum(billed_cost) FROM charge WHERE problem <> '' "
             f"GROUP BY ALL UNION ALL "
-            f"SELECT 'tag keys ' || collision || ' and differ: the first wins', {currency}, sum(line_items), "
+            f"SELECT 'keys ' || collision || ' and differ: the first wins', {currency}, sum(line_items), "
             f"sum({self._mapping.billed}) FROM raw WHERE collision IS NOT NULL GROUP BY ALL "
             f"ORDER BY 3 DESC, 1, 2 LIMIT {MAX_PROBLEMS}"
         ).fetchall()

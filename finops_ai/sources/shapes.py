@@ -64,7 +64,9 @@ def _labels(
     elif whole is not None and whole.type.startswith("MAP(VARCHAR,"):
         keys = _map_keys(parts, whole.name)
         sql = {raw: f"CAST({whole.sql}[{text_literal(raw)}] AS VARCHAR)" for raw in keys}
-    elif whole is not None and whole.type == "VARCHAR":
+    elif whole is not None and whole.type.startswith(("VARCHAR", "JSON", "STRUCT")):
+        if whole.type.startswith("STRUCT"):
+            whole = Cell(whole.name, f"CAST(to_json({whole.sql}) AS VARCHAR)", "VARCHAR")
         json, as_map = whole, json_map(whole, nulls)
         sql = {raw: f"{as_map}[{text_literal(raw)}]" for raw in _json_keys(parts, as_map, engine)}
     else:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 
 from finops_ai.domain.errors import Malformed, Problem
 from finops_ai.domain.usage import ContainerUsage, Workload
-from finops_ai.sources.exports import fingerprint
+from finops_ai.sources.fetch import fingerprint
 from finops_ai.sources.mapping import missing_column, text_literal
 from finops_ai.sources.parts import line_numbers, verify
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
@@ -130,7 +130,7 @@ def _stage(path: Path, name: str, number: int, duck: Engine) -> Path:
     if found:
         raise Malformed(
             [
-                Problem(file=name, line=at[row], column=column, value=value, message=why)
+                Problem(file=name, line=at.get(row), column=column, value=value, message=why)
                 for row, column, value, why in found
             ]
         )

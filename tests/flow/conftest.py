@@ -14,9 +14,14 @@ from tests.conftest import Finops, Ran
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
     finops: Finops
+    database_url: str
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {"FINOPS_DATABASE_URL": self.database_url}
 
     def __call__(self, *arguments: str, code: int = 0) -> Ran:
-        ran = self.finops(*arguments)
+        ran = self.finops(*arguments, env=self.environ)
         assert ran.exit_code == code, (
             f"finops-ai {' '.join(arguments)} ended {ran.exit_code}\n{ran.stdout}\n{ran.stderr}"
         )
@@ -27,11 +32,11 @@ Configure = Callable[[str], Program]
 
 
 @pytest.fixture
-def configure(finops: Finops) -> Configure:
+def configure(finops: Finops, ledger_url: str) -> Configure:
     def make(text: str) -> Program:
         file = finops.folder / "config" / "finops.yaml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(textwrap.dedent(text), encoding="utf-8")
-        return Program(finops=finops)
+        return Program(finops=finops, database_url=ledger_url)
 
     return make

@@ -123,14 +123,6 @@ def test_unknown_keys_are_told_with_the_nearest(ledger: sa.Engine, wrong: dict[s
         costs.costs(ledger, CostQuery(**{**query, **wrong}))
 
 
-def test_coverage_shares_add_up_to_one(loaded: sa.Engine) -> None:
-    eur, usd = costs.coverage(loaded, ALWAYS, LATER)
-    assert (eur.currency, eur.effective_cost, eur.tagged, eur.by_rule) == ("EUR", 7, 0, {"none": Decimal(1)})
-    assert (usd.currency, usd.effective_cost, usd.tagged, usd.by_rule) == ("USD", 19, 1, {"tag": Decimal(1)})
-    nothing = Days(date(2020, 1, 1), date(2020, 2, 1))
-    assert costs.coverage(loaded, nothing, LATER) == []
-
-
 def test_breakdown_is_of_one_scope_basis_and_kind(loaded: sa.Engine) -> None:
     scope = Scope((("x_cost_center", "search"),))
     rows = costs.breakdown(

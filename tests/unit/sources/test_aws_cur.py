@@ -473,6 +473,14 @@ def test_a_manifest_that_is_no_manifest(tmp_path: Path, content: bytes) -> None:
     assert "manifest is not" in refusal.problems[0].message
 
 
+def test_a_manifest_that_says_a_thing_twice(tmp_path: Path) -> None:
+    path = write_lines(tmp_path, [line()])
+    path.write_text(path.read_text().replace("{", '{"reportKeys": [], ', 1))
+    (refusal,) = cur(tmp_path).deliveries(None)
+    assert isinstance(refusal, Refusal)
+    assert "reportKeys stands twice" in refusal.problems[0].message
+
+
 def test_a_part_that_changes_after_listing_is_unavailable(tmp_path: Path) -> None:
     write_lines(tmp_path, [line()])
     source = cur(tmp_path)

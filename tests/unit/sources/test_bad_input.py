@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import io
 import random
@@ -18,13 +19,14 @@ from pyarrow import parquet
 
 from finops_ai.domain.delivery import Refusal
 from finops_ai.domain.errors import Malformed, Problem
+from finops_ai.world.objects import FolderStore
+from finops_ai.world.world import ObjectInfo
 from tests.unit.sources.exports import (
     CHARGE,
     charge,
     csv_text,
     cur,
     cur2_table,
-    delivered,
     focus,
     legacy_csv,
     line,
@@ -312,21 +314,15 @@ def test_costs_that_together_leave_the_range_are_refused(tmp_path: Path) -> None
         scanned(cur(tmp_path))
 
 
-def test_a_part_longer_than_its_listing(tmp_path: Path) -> None:
+def test_a_part_that_is_not_as_long_as_its_listing(tmp_path: Path) -> None:
+    class Longer(FolderStore):
+        def list(self, prefix: str = "") -> list[ObjectInfo]:
+            return [dataclasses.replace(info, size_bytes=info.size_bytes + 1) for info in super().list(prefix)]
+
     write_lines(tmp_path, [line()])
-    source = cur(tmp_path)
-    (delivery,) = delivered(source)
-    part = type(delivery.parts[0])(
-        uri=delivery.parts[0].uri, size_bytes=delivery.parts[0].size_bytes + 1, etag=delivery.parts[0].etag
-    )
-    wrong = type(delivery)(
-        source=delivery.source,
-        billing_period=delivery.billing_period,
-        fingerprint=delivery.fingerprint,
-        parts=(part,),
-    )
-    with pytest.raises(Malformed, match="was listed with"):
-        source.charges(wrong)
+    source = dataclasses.replace(cur(tmp_path), store=Longer(tmp_path), _listed={})
+    with pytest.raises(Malformed, match="bytes long and was listed with"):
+        scanned(source)
 
 
 def test_a_bad_focus_line_is_told_by_its_focus_name(tmp_path: Path) -> None:

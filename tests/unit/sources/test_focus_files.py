@@ -124,11 +124,14 @@ def test_labels_may_be_json_or_a_map(tmp_path: Path) -> None:
     assert fact["tags"] == {"cost-center": "a", "n": "1.5", "ok": "true", "deep": '{"k":[1]}'}
     assert fact["x_cost_categories"] == {"team": "blue"}
     table = pa.table({name: [value] for name, value in CHARGE.items() if name != "Tags"})
-    tags = pa.array([[("cost-center", "a"), ("none", None)]], pa.map_(pa.string(), pa.string()))
-    (tmp_path / "map").mkdir()
-    parquet.write_table(table.append_column("Tags", tags), tmp_path / "map/a.parquet")
-    (fact,) = facts(scanned(focus(tmp_path / "map", ALL)))
-    assert fact["tags"] == {"cost-center": "a"}
+    for name, tags in (
+        ("map", pa.array([[("cost-center", "a"), ("none", None)]], pa.map_(pa.string(), pa.string()))),
+        ("struct", pa.array([{"cost-center": "a", "none": None}])),
+    ):
+        (tmp_path / name).mkdir()
+        parquet.write_table(table.append_column("Tags", tags), tmp_path / name / "a.parquet")
+        (fact,) = facts(scanned(focus(tmp_path / name, ALL)))
+        assert fact["tags"] == {"cost-center": "a"}
 
 
 @pytest.mark.parametrize("tags", ["{broken", "[1]", '"text"', "cost-center=a"])

@@ -1,4 +1,4 @@
-"""One real PostgreSQL for the session; every test gets a database of its own with the newest schema."""
+"""One real PostgreSQL for the session; every test gets a database of its own with the newest schema (a plug-in)."""
 
 from __future__ import annotations
 
