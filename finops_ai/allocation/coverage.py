@@ -1,56 +1,72 @@
-"""How much of a bill is placed, by which rule, and who leads what is not."""
+"""How much of a bill is placed, by which rule, who leads what is not, and which rules would place that."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
+from finops_ai.allocation.suggestions import Pair, propose
 from finops_ai.domain.focus import UNTAGGED
 from finops_ai.domain.money import EXACT, total
-from finops_ai.domain.report import Coverage, NamedCost
+from finops_ai.domain.report import Coverage, Leader, NamedCost
+
+COVERAGE_KEYS = ("sub_account_id", "service_name", "billing_account_id", "x_cost_center", "x_allocation_rule")
+"""What the rows must be grouped by."""
+
+Key = TypeVar("Key", str, Pair)
 
 
-def coverage(
-    rows: Sequence[Mapping[str, Any]],
-    *,
-    cost_basis: str,
-    leader_keys: Sequence[str] = ("sub_account_id", "service_name"),
-    leaders: int = 5,
-) -> tuple[Coverage, ...]:
+def coverage(rows: Sequence[Mapping[str, Any]], *, cost_basis: str, leaders: int = 5) -> tuple[Coverage, ...]:
     """One value per currency, sorted by currency.
 
-    `rows` are direct cost rows (before shared costs are split) with currency, x_cost_center, x_allocation_rule, the
-    leader keys and `<cost_basis>_cost`. Credits count with their sign, so a share may lie outside 0..1.
+    `rows` are direct cost rows (before shared costs are split) with currency, COVERAGE_KEYS and `<cost_basis>_cost`. Credits
+    count with their sign, so a share may lie outside 0..1. `leaders` is how many places of untagged cost are named.
     """
     by_currency: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         by_currency.setdefault(row["currency"], []).append(row)
     measure = f"{cost_basis}_cost"
+    led = {currency: _leaders(by_currency[currency], measure)[:leaders] for currency in sorted(by_currency)}
+    # The same rule counts in every currency, so all of them are its evidence.
+    proposed = propose(rows, {pair for ranked in led.values() for pair, _ in ranked}, measure=measure)
     return tuple(
-        _coverage(currency, by_currency[currency], measure, leader_keys, leaders) for currency in sorted(by_currency)
+        _coverage(
+            currency,
+            by_currency[currency],
+            measure,
+            tuple(Leader(_name(pair), cost, proposed.get(pair)) for pair, cost in ranked),
+        )
+        for currency, ranked in led.items()
     )
 
 
-def _coverage(
-    currency: str, rows: Sequence[Mapping[str, Any]], measure: str, leader_keys: Sequence[str], leaders: int
-) -> Coverage:
-    untagged: dict[str, Decimal] = {}
+def _coverage(currency: str, rows: Sequence[Mapping[str, Any]], measure: str, leaders: tuple[Leader, ...]) -> Coverage:
     rules: dict[str, Decimal] = {}
     cost = Decimal(0)
     for row in rows:
         cost = EXACT.add(cost, row[measure])
-        if row["x_cost_center"] == UNTAGGED:
-            _add(untagged, " · ".join(str(row[key]) for key in leader_keys if row[key]) or "(unknown)", row[measure])
-        else:
+        if row["x_cost_center"] != UNTAGGED:
             _add(rules, _family(row["x_allocation_rule"]), row[measure])
     return Coverage(
         currency=currency,
         cost=cost,
-        by_rule=_ranked(rules),
+        by_rule=tuple(NamedCost(name, cost) for name, cost in _ranked(rules)),
         untagged=EXACT.subtract(cost, total(rules.values())),
-        leaders=_ranked(untagged)[:leaders],
+        leaders=leaders,
     )
+
+
+def _leaders(rows: Sequence[Mapping[str, Any]], measure: str) -> list[tuple[Pair, Decimal]]:
+    untagged: dict[Pair, Decimal] = {}
+    for row in rows:
+        if row["x_cost_center"] == UNTAGGED:
+            _add(untagged, (row["sub_account_id"], row["service_name"]), row[measure])
+    return _ranked(untagged)
+
+
+def _name(pair: Pair) -> str:
+    return " · ".join(filter(None, pair)) or "(unknown)"
 
 
 def _family(rule: str) -> str:
@@ -58,9 +74,9 @@ def _family(rule: str) -> str:
     return "account" if rule.startswith("account:") else rule
 
 
-def _add(costs: dict[str, Decimal], name: str, cost: Decimal) -> None:
-    costs[name] = EXACT.add(costs.get(name, Decimal(0)), cost)
+def _add(costs: dict[Key, Decimal], key: Key, cost: Decimal) -> None:
+    costs[key] = EXACT.add(costs.get(key, Decimal(0)), cost)
 
 
-def _ranked(costs: Mapping[str, Decimal]) -> tuple[NamedCost, ...]:
-    return tuple(NamedCost(name, cost) for name, cost in sorted(costs.items(), key=lambda item: (-item[1], item[0])))
+def _ranked(costs: Mapping[Key, Decimal]) -> list[tuple[Key, Decimal]]:
+    return sorted(costs.items(), key=lambda item: (-item[1], item[0]))

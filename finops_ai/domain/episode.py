@@ -64,7 +64,8 @@ class Episode:
     """`excess` is observed minus expected over the judged days; `projected` what it comes to by month end.
 
     `key` stays the same through growth, restatement and restart. `seen_in` are wider scopes in which the same
-    cause showed and which were therefore not opened.
+    cause showed and which were therefore not opened. `accepted`: it is resolved because its level is taken as the new
+    normal, not because the cost went back.
     """
 
     key: str
@@ -87,6 +88,7 @@ class Episode:
     causes: tuple[Cause, ...] = ()
     seen_in: tuple[Scope, ...] = ()
     second_opinion: float | None = None
+    accepted: bool = False
     feedback: Feedback | None = None
 
     def with_(self, **changes: object) -> Episode:

@@ -89,6 +89,28 @@ class Mover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProposedRule:
+    """A line for the section `allocation` of the configuration, with its reason.
+
+    `cost_center` has `share` (0..1) of the tagged cost of `among`, such as "this account".
+    """
+
+    text: str
+    cost_center: str
+    share: float
+    among: str
+
+
+@dataclass(frozen=True, slots=True)
+class Leader:
+    """A place where untagged cost is; `rule` would place it, None where the tagged cost there speaks for nobody."""
+
+    name: str
+    cost: Decimal
+    rule: ProposedRule | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Coverage:
     """How much of the week's direct cost a rule placed; `by_rule` and `untagged` add up to `cost`."""
 
@@ -96,7 +118,7 @@ class Coverage:
     cost: Decimal
     by_rule: tuple[NamedCost, ...]
     untagged: Decimal
-    leaders: tuple[NamedCost, ...]
+    leaders: tuple[Leader, ...]
 
     def __post_init__(self) -> None:
         _tie(f"allocation coverage in {self.currency}", (*(r.cost for r in self.by_rule), self.untagged), self.cost)

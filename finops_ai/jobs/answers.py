@@ -39,6 +39,7 @@ def episode_row(episode: Episode) -> dict[str, Any]:
         "opened_on": episode.opened_on,
         "last_day": episode.last_day,
         "resolved_on": episode.resolved_on,
+        "accepted": episode.accepted,
         "cost_basis": episode.cost_basis,
         "currency": episode.excess.currency,
         "expected": episode.expected.amount,

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, finish, pick_breakdown, where
+from finops_ai.detection.levels import accepted
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Episode, EpisodeState, FeedbackVerdict, Severity
@@ -71,7 +72,9 @@ def detect(
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
     episodes = tuple(
-        episode if episode == known.get(episode.key) else _explained(turn, episode, cost_basis)
+        episode
+        if episode == known.get(episode.key)
+        else _explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
         for episode in found.episodes
     )
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
@@ -84,7 +87,7 @@ def detect(
     return Outcome(job="detect", as_of=turn.as_of, counts=counts, results=rows)
 
 
-def _explained(turn: Turn, episode: Episode, cost_basis: str) -> Episode:
+def _explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries) -> Episode:
     """The episode with the ledger's exact cost, the dimension that explains it best, and where it is."""
     during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
     before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
@@ -104,7 +107,7 @@ def _explained(turn: Turn, episode: Episode, cost_basis: str) -> Episode:
     places: dict[str, str] = {}
     for breakdown in breakdowns.values():
         places |= where(causes(breakdown, expected=done.expected, observed=done.observed))
-    return done.with_(where={**places, **done.where})
+    return done.with_(where={**places, **done.where}, accepted=accepted(done, watched))
 
 
 def _breakdown(rows: Iterable[Mapping[str, Any]], keys: tuple[str, ...], before: Days, during: Days) -> Breakdown:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from finops_ai.allocation.coverage import coverage
+from finops_ai.allocation.coverage import COVERAGE_KEYS, coverage
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.forecast import LEVELS
@@ -32,7 +32,6 @@ from finops_ai.reporting.weekly import MOVER_KEYS, Facts, assemble, first_day, l
 
 TRACE_DAYS = 35
 TRACES = 6
-LEADER_KEYS = ("sub_account_id", "service_name")
 WEEK = timedelta(days=7)
 LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 Write = Callable[[Report], Mapping[str, str]]
@@ -80,7 +79,7 @@ def report(
 
 
 def _direct(turn: Turn, week: Days, pools: Sequence[Pool]) -> list[dict[str, Any]]:
-    keys = {"day", "x_allocation_rule", *MOVER_KEYS, *LEADER_KEYS, *keys_needed(pools)}
+    keys = {"day", *MOVER_KEYS, *COVERAGE_KEYS, *keys_needed(pools)}
     query = CostQuery(
         days=Days(first_day(week), turn.as_of.date()),
         group_by=tuple(sorted(keys)),

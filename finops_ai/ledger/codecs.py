@@ -111,6 +111,7 @@ def episode_to_json(episode: Episode) -> Json:
         "causes": [_cause_to_json(cause) for cause in episode.causes],
         "seen_in": [scope.key for scope in episode.seen_in],
         "second_opinion": None if episode.second_opinion is None else _float(episode.second_opinion),
+        "accepted": episode.accepted,
     }
 
 
@@ -136,6 +137,7 @@ def episode_from_json(value: Json, feedback: Feedback | None = None) -> Episode:
         causes=tuple(_cause_from_json(cause) for cause in value["causes"]),
         seen_in=tuple(Scope.from_key(key) for key in value["seen_in"]),
         second_opinion=None if value["second_opinion"] is None else float(value["second_opinion"]),
+        accepted=value["accepted"],
         feedback=feedback,
     )
 

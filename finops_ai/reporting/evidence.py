@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from finops_ai.domain.focus import UNTAGGED
 from finops_ai.domain.money import EXACT
-from finops_ai.domain.report import DeliveryFact, Note, Report, Section
+from finops_ai.domain.report import DeliveryFact, Leader, Note, Report, Section
+from finops_ai.reporting.formats import percent
 from finops_ai.reporting.tables import Column, Row, Table
 
 
@@ -46,9 +47,19 @@ def untagged(section: Section) -> Table:
             Column("where", "Where"),
             Column("cost", "This week", "money"),
             Column("share", "Share of untagged", "share", bar=True),
+            Column("proposed_rule", "Proposed rule", "code"),
+            Column("because", "Because", optional=True),
         ),
-        rows=tuple((one.name, one.cost, share_of(one.cost, known.untagged)) for one in known.leaders) if known else (),
+        rows=tuple(_leader(one, known.untagged) for one in known.leaders) if known else (),
+        note="A rule is proposed where one cost center has most of the tagged cost. Add it to the section allocation of "
+        "the configuration, after the rules that are there.",
     )
+
+
+def _leader(one: Leader, whole: Decimal) -> Row:
+    rule = one.rule
+    because = f"{rule.cost_center} has {percent(rule.share)} of the tagged cost of {rule.among}" if rule else None
+    return (one.name, one.cost, share_of(one.cost, whole), rule.text if rule else None, because)
 
 
 def accuracy(section: Section) -> Table:

@@ -24,7 +24,8 @@ def explanation(episode: Episode, told: Mapping[str, Any], series: CostSeries) -
         place(episode),
         f"  episode      {episode.key}  {episode.kind}, {episode.state.value}, {episode.severity.value}",
         f"  days         {episode.opened_on} to {episode.last_day}"
-        + (f", resolved {episode.resolved_on}" if episode.resolved_on else ""),
+        + (f", resolved {episode.resolved_on}" if episode.resolved_on else "")
+        + (" (taken as the new normal: the cost stayed)" if episode.accepted else ""),
         f"  observed     {money(episode.observed.amount, currency)} ({episode.cost_basis} cost)",
         f"  expected     {money(episode.expected.amount, currency)} by {episode.forecaster}",
         f"  excess       {money(episode.excess.amount, currency, sign=True)}, "

@@ -129,6 +129,10 @@ def _resolved(episode: Episode) -> str:
     since = f" since {day_year(episode.resolved_on)}" if episode.resolved_on else ""
     excess = money(episode.excess.amount, episode.excess.currency, sign=True)
     days = _days(episode)
+    if episode.accepted:
+        return (
+            f"taken as the new normal{since}: the cost stayed. The change came to {excess} over its first {days} days."
+        )
     return f"back to expected{since}. It came to {excess} over {days} {'day' if days == 1 else 'days'}."
 
 

@@ -67,6 +67,7 @@ EPISODES = st.builds(
     causes=st.lists(CAUSES, max_size=3).map(tuple),
     seen_in=st.lists(SCOPES, max_size=3).map(tuple),
     second_opinion=st.none() | FLOATS,
+    accepted=st.booleans(),
     feedback=st.none(),
 )
 

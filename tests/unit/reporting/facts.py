@@ -16,7 +16,16 @@ from finops_ai.domain.forecast import LEVELS, Forecast
 from finops_ai.domain.money import Money
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.proposal import ProposalState, Saving
-from finops_ai.domain.report import Accuracy, Coverage, DayFigure, DeliveryFact, NamedCost, ProposalFact
+from finops_ai.domain.report import (
+    Accuracy,
+    Coverage,
+    DayFigure,
+    DeliveryFact,
+    Leader,
+    NamedCost,
+    ProposalFact,
+    ProposedRule,
+)
 from finops_ai.domain.scope import Scope
 from finops_ai.reporting.page import PageContext
 from finops_ai.reporting.weekly import Facts
@@ -158,13 +167,22 @@ def coverage(rows: list[dict[str, Any]]) -> Coverage:
     week = [row for row in rows if row["day"] in WEEK]
     untagged = sum((r["effective_cost"] for r in week if r["x_cost_center"] == "(untagged)"), Decimal(0))
     cost = sum((r["effective_cost"] for r in week), Decimal(0))
-    mapped = Decimal("1000")
+    mapped, unknown = Decimal("1000"), Decimal("200")
+    rule = ProposedRule(
+        text='accounts: {"444455556666": "data-platform"}',
+        cost_center="data-platform",
+        share=0.97,
+        among="this account",
+    )
     return Coverage(
         currency="USD",
         cost=cost,
         by_rule=(NamedCost("tag:cost-center", cost - untagged - mapped), NamedCost("account", mapped)),
         untagged=untagged,
-        leaders=(NamedCost("444455556666 · Amazon S3", untagged),),
+        leaders=(
+            Leader("444455556666 · Amazon S3", untagged - unknown, rule),
+            Leader("777788889999 · Amazon EC2", unknown),
+        ),
     )
 
 

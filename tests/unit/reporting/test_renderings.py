@@ -17,7 +17,7 @@ import pytest
 from markdown_it import MarkdownIt
 
 from finops_ai.domain.errors import Problem
-from finops_ai.domain.report import Report
+from finops_ai.domain.report import Leader, ProposedRule, Report
 from finops_ai.domain.scope import Scope
 from finops_ai.reporting.data import csv_files, to_json
 from finops_ai.reporting.html import render_html
@@ -51,6 +51,10 @@ def report() -> Report:
     return assemble(facts())
 
 
+def leader(name: str) -> Leader:
+    return Leader(name, Decimal(1), ProposedRule(text=name, cost_center=name, share=1.0, among=name))
+
+
 @pytest.fixture(scope="module")
 def hostile() -> Report:
     """Every name of the report is hostile, each in its turn."""
@@ -62,7 +66,7 @@ def hostile() -> Report:
     known = facts(costs=rows)
     named = replace(
         known,
-        coverage=(replace(coverage(rows), leaders=()),),
+        coverage=(replace(coverage(rows), leaders=tuple(leader(name) for name in HOSTILE)),),
         episodes=[
             episode(key=name, scope=Scope((("x_cost_center", name),)), where={"service_name": name}, threshold=name)
             for name in HOSTILE

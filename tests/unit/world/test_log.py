@@ -97,8 +97,8 @@ def test_line_items_are_told_by_their_number(out: io.StringIO) -> None:
 def test_libraries_are_heard_when_they_warn(out: io.StringIO) -> None:
     log = start(out, level="warning")
     log.info("quiet")
-    logging.getLogger("cmdstanpy").info("quiet")
-    logging.getLogger("cmdstanpy").warning("heard")
+    logging.getLogger("a.library").info("quiet")
+    logging.getLogger("a.library").warning("heard")
     log.warning("heard too")
     assert [line["event"] for line in lines(out)] == ["heard", "heard too"]
 
