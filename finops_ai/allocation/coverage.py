@@ -20,8 +20,9 @@ Key = TypeVar("Key", str, Pair)
 def coverage(rows: Sequence[Mapping[str, Any]], *, cost_basis: str, leaders: int = 5) -> tuple[Coverage, ...]:
     """One value per currency, sorted by currency.
 
-    `rows` are direct cost rows (before shared costs are split) with currency, COVERAGE_KEYS and `<cost_basis>_cost`. Credits
-    count with their sign, so a share may lie outside 0..1. `leaders` is how many places of untagged cost are named.
+    `rows` are direct cost rows (before shared costs are split) with currency, COVERAGE_KEYS and `<cost_basis>_cost`.
+    Credits count with their sign, so a share may lie outside 0..1. `leaders` is how many places of untagged cost, the
+    dearest of a currency, are named.
     """
     by_currency: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:

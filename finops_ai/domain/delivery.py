@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 
@@ -42,7 +42,11 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ControlTotal:
-    """What the raw files hold, summed independently of the mapping: costs by currency."""
+    """What the raw files hold, summed independently of the mapping: costs by currency, and by sub account in it.
+
+    `by_account` maps (currency, sub account id); it is empty where a source cannot tell.
+    """
 
     rows: int
     billed_cost: Mapping[str, Decimal]
+    by_account: Mapping[tuple[str, str], Decimal] = field(default_factory=dict)

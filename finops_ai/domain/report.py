@@ -184,6 +184,22 @@ class DeliveryFact:
         return EXACT.subtract(self.loaded, self.previous) if known else Decimal(0)  # type: ignore[arg-type]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountFact:
+    """Billed cost of one sub account in one billing period: as the export's own lines say, and as the ledger has it."""
+
+    source: str
+    billing_period: str
+    currency: str
+    sub_account_id: str
+    exported: Decimal
+    loaded: Decimal
+
+    @property
+    def difference(self) -> Decimal:
+        return EXACT.subtract(self.loaded, self.exported)
+
+
 @dataclass(frozen=True, slots=True)
 class Note:
     """What a reader must know of the data. `level` is info, warning or error."""
@@ -262,6 +278,7 @@ class Report:
     complete_through: date | None
     sections: tuple[Section, ...]
     deliveries: tuple[DeliveryFact, ...]
+    accounts: tuple[AccountFact, ...]
     notes: tuple[Note, ...]
 
     @property
@@ -272,7 +289,8 @@ class Report:
 
     @property
     def reconciled(self) -> bool:
-        return not any(delivery.difference for delivery in self.deliveries)
+        by_period = any(delivery.difference for delivery in self.deliveries)
+        return not by_period and not any(account.difference for account in self.accounts)
 
 
 def _tie(what: str, parts: Iterable[Decimal], whole: Decimal) -> None:

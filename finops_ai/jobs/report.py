@@ -12,12 +12,12 @@ import numpy as np
 from finops_ai.allocation.coverage import COVERAGE_KEYS, coverage
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import LEVELS
-from finops_ai.domain.money import total
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days, end_of_day
 from finops_ai.domain.proposal import Decision, Proposal
-from finops_ai.domain.report import Accuracy, DayFigure, DeliveryFact, ProposalFact, Report
+from finops_ai.domain.report import AccountFact, Accuracy, DayFigure, DeliveryFact, ProposalFact, Report
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.accuracy import bias, wape
@@ -33,6 +33,7 @@ from finops_ai.reporting.weekly import MOVER_KEYS, Facts, assemble, first_day, l
 TRACE_DAYS = 35
 TRACES = 6
 WEEK = timedelta(days=7)
+EVERY_DAY = Days(date.min, date.max)
 LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 Write = Callable[[Report], Mapping[str, str]]
 """Writes a report in all formats; format to the place it was written to."""
@@ -70,6 +71,8 @@ def report(
             accuracy=_accuracy(turn, week, cost_basis),
             proposals=[_proposal(one) for one in proposals.proposals(turn.engine, turn.as_of)],
             deliveries=_deliveries(turn),
+            accounts=_accounts(turn),
+            problems=_refused(turn),
         )
     )
     places = {} if turn.dry_run else write(made)
@@ -191,9 +194,41 @@ def _deliveries(turn: Turn) -> list[DeliveryFact]:
                     rows=one.rows,
                     rows_rejected=one.rows_rejected,
                     exported=exported,
-                    loaded=loaded.get((one.source, str(one.billing_period), currency), total(())),
+                    loaded=loaded.get((one.source, str(one.billing_period), currency), Decimal(0)),
                     previous=before.billed_cost.get(currency) if before else None,
                     loaded_at=one.known_at,
                 )
             )
     return found
+
+
+def _accounts(turn: Turn) -> list[AccountFact]:
+    """What each export's own lines say of a sub account beside what the ledger answers for it."""
+    keys = ("source", "billing_period", "sub_account_id")
+    query = CostQuery(days=EVERY_DAY, group_by=keys, where=(), currency=None, as_of=turn.as_of)
+    loaded = {
+        (*(row[key] for key in keys), row["currency"]): row["billed_cost"] for row in costs.costs(turn.engine, query)
+    }
+    found = []
+    for said in charges.said_by_account(turn.engine, turn.as_of):
+        at = (*(said[key] for key in keys), said["currency"])
+        found.append(
+            AccountFact(
+                source=said["source"],
+                billing_period=said["billing_period"],
+                currency=said["currency"],
+                sub_account_id=said["sub_account_id"],
+                exported=said["billed_cost"],
+                loaded=loaded.get(at, Decimal(0)),
+            )
+        )
+    return found
+
+
+def _refused(turn: Turn) -> list[Problem]:
+    """Deliveries that were refused and not replaced since: the figures of their period are older than the export."""
+    return [
+        Problem(file=f"{source} {period or ''}".strip(), message=f"a delivery was refused: {problems[0]}")
+        for source, period, problems in charges.refusals(turn.engine, turn.as_of)
+        if problems
+    ]

@@ -16,7 +16,7 @@ from finops_ai.domain.errors import Problem
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.ledger import codecs, cube
 from finops_ai.ledger.connect import driver_errors, exclusive
-from finops_ai.ledger.tables import delivery, delivery_total
+from finops_ai.ledger.tables import delivery, delivery_account, delivery_total
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,6 +98,11 @@ def load(
         if loaded:
             totals = [{"delivery_id": version, "currency": currency, **costs} for currency, costs in loaded.items()]
             connection.execute(sa.insert(delivery_total), totals)
+        if accounts := [
+            {"delivery_id": version, "currency": currency, "sub_account_id": account, "billed_cost": cost}
+            for (currency, account), cost in control.by_account.items()
+        ]:
+            connection.execute(sa.insert(delivery_account), accounts)
         # Last, because other loads wait for this lock; readers do not.
         connection.execute(sa.text(f"ALTER TABLE charge ATTACH PARTITION charge_{version} FOR VALUES IN ({version})"))
         return _read(connection, delivery.c.id == version)[0]
@@ -128,6 +133,49 @@ def known_in(connection: sa.Connection, as_of: datetime, source: str | None = No
 def version_ids(connection: sa.Connection, as_of: datetime) -> list[int]:
     """Ids of the versions that answer at `as_of`: given as values, they let PostgreSQL open only their partitions."""
     return list(connection.scalars(_versions(as_of)))
+
+
+def said_by_account(engine: sa.Engine, as_of: datetime) -> list[dict[str, Any]]:
+    """Billed cost by sub account as the exports known at `as_of` say; billing_period is written YYYY-MM."""
+    chosen = (
+        sa.select(
+            delivery.c.source,
+            sa.func.to_char(delivery.c.billing_period, "YYYY-MM").label("billing_period"),
+            delivery_account.c.currency,
+            delivery_account.c.sub_account_id,
+            delivery_account.c.billed_cost,
+        )
+        .join(delivery_account, delivery_account.c.delivery_id == delivery.c.id)
+        .where(delivery.c.id.in_(_versions(as_of)))
+        .order_by(delivery.c.source, delivery.c.billing_period, delivery_account.c.currency)
+        .order_by(delivery_account.c.sub_account_id)
+    )
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(chosen).mappings()]
+
+
+def refusals(engine: sa.Engine, as_of: datetime) -> list[tuple[str, BillingPeriod | None, tuple[Problem, ...]]]:
+    """Deliveries refused by `as_of` that nothing loaded since has replaced: source, period and problems."""
+    newer = delivery.alias()
+    replaced = sa.exists().where(
+        newer.c.source == delivery.c.source,
+        newer.c.billing_period.is_not_distinct_from(delivery.c.billing_period),
+        newer.c.known_at <= as_of,
+        sa.tuple_(newer.c.known_at, newer.c.id) > sa.tuple_(delivery.c.known_at, delivery.c.id),
+    )
+    chosen = sa.select(delivery.c.source, delivery.c.billing_period, delivery.c.problems).where(
+        delivery.c.status == "refused", delivery.c.known_at <= as_of, ~replaced
+    )
+    with engine.connect() as connection:
+        rows = connection.execute(chosen.order_by(delivery.c.source, delivery.c.billing_period)).all()
+    return [
+        (
+            row.source,
+            BillingPeriod.of(row.billing_period) if row.billing_period else None,
+            codecs.problems_from_json(row.problems),
+        )
+        for row in rows
+    ]
 
 
 def refuse(

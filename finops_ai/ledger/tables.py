@@ -59,6 +59,16 @@ delivery_total = sa.Table(
     *(sa.Column(name, sa.Numeric, nullable=False) for name in COSTS),
 )
 
+# What the export says of each sub account, kept to be held against the cube.
+delivery_account = sa.Table(
+    "delivery_account",
+    metadata,
+    sa.Column("delivery_id", sa.ForeignKey("delivery.id", ondelete="CASCADE"), primary_key=True),
+    _text("currency", key=True),
+    _text("sub_account_id", key=True),
+    sa.Column("billed_cost", sa.Numeric, nullable=False),
+)
+
 # The dictionary of the cube, shared by all versions; `digest` is the SHA-256 of the tuple.
 dimension = sa.Table(
     "dimension",

@@ -6,14 +6,18 @@ import json
 
 from finops_ai.domain.report import Report
 from finops_ai.reporting.contents import section_tables
-from finops_ai.reporting.evidence import report_tables
+from finops_ai.reporting.evidence import accounts, report_tables
 from finops_ai.reporting.lead import lead
 from finops_ai.reporting.tables import by_name, to_csv, to_data
 
 
 def csv_files(report: Report) -> dict[str, str]:
     """Text of each table that has rows, by its name; `headline`, `cost_centers` and so on."""
-    tables = [*(table for section in report.sections for table in section_tables(section)), *report_tables(report)]
+    tables = [
+        *(table for section in report.sections for table in section_tables(section)),
+        *report_tables(report),
+        accounts(report),
+    ]
     return {name: to_csv(same) for name, same in by_name(table for table in tables if table.rows).items()}
 
 
@@ -36,6 +40,6 @@ def to_json(report: Report) -> str:
             }
             for section in report.sections
         ],
-        **{table.name: to_data(table) for table in report_tables(report)},
+        **{table.name: to_data(table) for table in (*report_tables(report), accounts(report))},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -7,14 +7,36 @@ from decimal import Decimal
 
 from finops_ai.domain.focus import UNTAGGED
 from finops_ai.domain.money import EXACT
-from finops_ai.domain.report import DeliveryFact, Leader, Note, Report, Section
+from finops_ai.domain.report import AccountFact, DeliveryFact, Leader, Note, Report, Section
 from finops_ai.reporting.formats import percent
 from finops_ai.reporting.tables import Column, Row, Table
 
 
 def report_tables(report: Report) -> tuple[Table, ...]:
     """Tables that belong to no single currency."""
-    return (_deliveries(report.deliveries), _notes(report.notes))
+    return (_deliveries(report.deliveries, report.accounts), _notes(report.notes))
+
+
+def accounts(report: Report) -> Table:
+    """Every sub account's billed cost by period, export against ledger: long, so it is a file and not on the page."""
+    return Table(
+        name="accounts",
+        title="Reconciliation by sub account",
+        currency=None,
+        columns=(
+            Column("source", "Source"),
+            Column("billing_period", "Period"),
+            Column("currency", "Currency"),
+            Column("sub_account_id", "Sub account"),
+            Column("exported", "Export, billed", "money"),
+            Column("loaded", "Ledger, billed", "money"),
+            Column("difference", "Difference", "delta"),
+        ),
+        rows=tuple(
+            (a.source, a.billing_period, a.currency, a.sub_account_id, a.exported, a.loaded, a.difference)
+            for a in report.accounts
+        ),
+    )
 
 
 def allocation(section: Section) -> Table:
@@ -51,8 +73,8 @@ def untagged(section: Section) -> Table:
             Column("because", "Because", optional=True),
         ),
         rows=tuple(_leader(one, known.untagged) for one in known.leaders) if known else (),
-        note="A rule is proposed where one cost center has most of the tagged cost. Add it to the section allocation of "
-        "the configuration, after the rules that are there.",
+        note="A rule is proposed where one cost center has most of the tagged cost. "
+        "Add it to the section allocation of the configuration, after the rules that are there.",
     )
 
 
@@ -79,7 +101,11 @@ def accuracy(section: Section) -> Table:
     )
 
 
-def _deliveries(deliveries: Sequence[DeliveryFact]) -> Table:
+def _deliveries(deliveries: Sequence[DeliveryFact], accounts: Sequence[AccountFact]) -> Table:
+    wrong = sum(1 for account in accounts if account.difference)
+    checked = (
+        f"{len(accounts):,} totals by sub account, period and currency were held against the export: {wrong} differ."
+    )
     return Table(
         name="deliveries",
         title="Deliveries and reconciliation",
@@ -103,6 +129,7 @@ def _deliveries(deliveries: Sequence[DeliveryFact]) -> Table:
             )
             for d in deliveries
         ),
+        note=checked if accounts else "",
     )
 
 

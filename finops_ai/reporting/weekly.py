@@ -14,6 +14,7 @@ from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.report import (
+    AccountFact,
     Accuracy,
     Coverage,
     DayFigure,
@@ -60,6 +61,7 @@ class Facts:
     accuracy: Sequence[Accuracy] = ()
     proposals: Sequence[ProposalFact] = ()
     deliveries: Sequence[DeliveryFact] = ()
+    accounts: Sequence[AccountFact] = ()
     problems: Sequence[Problem] = ()
 
     @property
@@ -98,6 +100,7 @@ def assemble(facts: Facts) -> Report:
         complete_through=facts.complete_through,
         sections=tuple(_section(facts, currency) for currency in sorted(currencies)),
         deliveries=tuple(deliveries),
+        accounts=tuple(facts.accounts),
         notes=tuple(_notes(facts)),
     )
 

@@ -75,6 +75,7 @@ MAPPING = LineMapping(
     filled=frozenset({"line_item_currency_code", "line_item_unblended_cost", "line_item_usage_start_date"}),
     billed="line_item_unblended_cost",
     currency="line_item_currency_code",
+    account="coalesce(line_item_usage_account_id, bill_payer_account_id)",
     reads=(
         "line_item_availability_zone",
         "product_region_code",

@@ -44,7 +44,8 @@ leg AS (
   UNION ALL
   SELECT *, 'billed' AS leg FROM line WHERE kind IN ('covered', 'commitment')
   UNION ALL
-  SELECT *, 'effective' AS leg FROM line WHERE type = 'SavingsPlanCoveredUsage' OR (kind = 'commitment' AND amortised <> 0)
+  SELECT *, 'effective' AS leg FROM line
+  WHERE type = 'SavingsPlanCoveredUsage' OR kind = 'commitment' AND amortised <> 0
 ),
 
 category (product_code, service_category) AS (
@@ -109,8 +110,8 @@ SELECT
   CASE WHEN leg = 'effective' THEN 0 ELSE unblended END AS billed_cost,
   CASE WHEN leg = 'billed' THEN 0 ELSE amortised END AS effective_cost,
   CASE
-    WHEN kind IN ('credit', 'discount') OR kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective'
-      THEN 0
+    WHEN kind IN ('credit', 'discount') THEN 0
+    WHEN kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective' THEN 0
     ELSE coalesce(pricing_public_on_demand_cost, unblended)
   END AS list_cost,
   CASE
@@ -120,7 +121,9 @@ SELECT
   END AS contracted_cost,
   CASE WHEN is_usage AND leg <> 'billed' THEN line_item_usage_amount ELSE 0 END AS consumed_quantity,
   CASE WHEN leg = 'effective' THEN 0 ELSE line_items END AS line_items,
-  CASE WHEN kind = 'unknown' THEN 'unknown line item type ' || coalesce(type, '(none)') || ' is taken as usage' ELSE '' END
-    AS problem
+  CASE
+    WHEN kind = 'unknown' THEN 'unknown line item type ' || coalesce(type, '(none)') || ' is taken as usage'
+    ELSE ''
+  END AS problem
 FROM leg
 LEFT JOIN category ON product_code = line_item_product_code

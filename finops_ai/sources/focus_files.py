@@ -86,6 +86,7 @@ MAPPING = LineMapping(
     ),
     billed="billed_cost",
     currency="billing_currency",
+    account="coalesce(sub_account_id, billing_account_id)",
     period="billing_period_start",
     aliases={"provider_name": ("service_provider_name", "host_provider_name")},
     null_words=("NULL", "null"),

@@ -7,7 +7,8 @@ WITH line AS (
       WHEN charge_category IS NULL THEN 'charge category is missing and taken as Usage'
       WHEN NOT has_category THEN 'unknown charge category ' || charge_category || ' is taken as Usage'
       WHEN malformed_labels THEN 'tags are not a JSON object and were left out'
-      WHEN list_cost IS NULL OR contracted_cost IS NULL THEN 'list or contracted cost is missing and filled from its neighbour'
+      WHEN list_cost IS NULL OR contracted_cost IS NULL
+        THEN 'list or contracted cost is missing and taken from the cost below it'
       ELSE ''
     END AS problem
   FROM raw

@@ -38,7 +38,8 @@ class LineMapping:
 
     `required` columns must be there, and on every line the `filled` ones must say something. `derived` are keys
     computed on every line from columns of `text` or `reads`; `outside` tells lines that repeat the cost of others.
-    `aliases` are other names of a column. A column that is absent is looked for in the map column that its name
+    `account` is SQL on a line that gives its sub account. `aliases` are other names of a column. A column that is
+    absent is looked for in the map column that its name
     begins with (`product_region_code` in `product`). `period` is the day on which the billing period begins, where
     one file may hold several.
     """
@@ -53,6 +54,7 @@ class LineMapping:
     filled: frozenset[str]
     billed: str
     currency: str
+    account: str
     period: str | None = None
     derived: Mapping[str, str] = field(default_factory=dict)
     reads: tuple[str, ...] = ()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from finops_ai.domain import focus
 from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.errors import Leak, Malformed, Problem
-from finops_ai.domain.money import plain
+from finops_ai.domain.money import plain, total
 from finops_ai.sources import lines
 from finops_ai.sources.base import Keep, Scan
 from finops_ai.sources.mapping import COST, LineMapping
@@ -107,20 +107,30 @@ class _Delivery:
         return problems, int(count)
 
     def _control(self, *, with_rejects: bool) -> tuple[ControlTotal, list[Problem]]:
-        """Rows and billed cost per currency straight from the lines, and what is told of the lines outside."""
+        """Rows and billed cost per currency and account straight from the lines, and what is told of those outside."""
         where = f"WHERE outside OR NOT ({lines.rejected(self._mapping)})" if with_rejects else ""
         found = self._con.execute(
-            f"SELECT outside, {self._mapping.currency}, count(*), sum({self._mapping.billed}) FROM lines {where} "
-            "GROUP BY ALL ORDER BY ALL"
+            f"SELECT outside, {self._mapping.currency}, coalesce({self._mapping.account}, ''), count(*), "
+            f"sum({self._mapping.billed}) FROM lines {where} GROUP BY ALL ORDER BY ALL"
         ).fetchall()
-        inside = [row for row in found if not row[0]]
+        inside = [row[1:] for row in found if not row[0]]
         control = ControlTotal(
-            rows=sum(row[2] for row in inside), billed_cost={str(row[1]): Decimal(row[3]) for row in inside}
+            rows=sum(rows for _, _, rows, _ in inside),
+            billed_cost={
+                code: total(Decimal(billed) for currency, _, _, billed in inside if str(currency) == code)
+                for code in dict.fromkeys(str(currency) for currency, *_ in inside)
+            },
+            by_account={(str(currency), account): Decimal(billed) for currency, account, _, billed in inside},
         )
+        outside = [row[1:] for row in found if row[0]]
         told = [
-            self._warning("lines that repeat the cost of other lines (split cost allocation) are left out", *row[1:])
-            for row in found
-            if row[0]
+            self._warning(
+                "lines that repeat the cost of other lines (split cost allocation) are left out",
+                code,
+                sum(rows for currency, _, rows, _ in outside if currency == code),
+                total(Decimal(billed or 0) for currency, _, _, billed in outside if currency == code),
+            )
+            for code in dict.fromkeys(currency for currency, *_ in outside)
         ]
         return control, told
 

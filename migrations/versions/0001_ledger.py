@@ -36,6 +36,14 @@ CREATE TABLE delivery_total (
     PRIMARY KEY (delivery_id, currency)
 );
 
+CREATE TABLE delivery_account (
+    delivery_id bigint NOT NULL REFERENCES delivery (id) ON DELETE CASCADE,
+    currency text NOT NULL,
+    sub_account_id text NOT NULL,
+    billed_cost numeric NOT NULL,
+    PRIMARY KEY (delivery_id, currency, sub_account_id)
+);
+
 CREATE TABLE dimension (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     digest bytea NOT NULL UNIQUE,
@@ -289,5 +297,5 @@ def downgrade() -> None:
     op.execute("DROP VIEW v_delivery, v_charge_day, v_episode, v_message, v_proposal, v_job_run")
     op.execute(
         "DROP TABLE container_hour, container, usage_delivery, job_run, proposal, message, feedback, episode, score,"
-        " forecast, charge, dimension, delivery_total, delivery"
+        " forecast, charge, dimension, delivery_account, delivery_total, delivery"
     )

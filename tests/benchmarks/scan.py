@@ -133,8 +133,14 @@ def _bare(parts: list[Path]) -> dict[str, float]:
     from finops_ai.sources.staging import MEMORY_LIMIT, THREADS
 
     with tempfile.TemporaryDirectory() as folder:
-        options = {"memory_limit": MEMORY_LIMIT, "threads": THREADS, "temp_directory": folder}
-        con = duckdb.connect(config={**options, "preserve_insertion_order": False})
+        con = duckdb.connect(
+            config={
+                "memory_limit": MEMORY_LIMIT,
+                "threads": THREADS,
+                "temp_directory": folder,
+                "preserve_insertion_order": False,
+            }
+        )
         con.execute("SET enable_progress_bar = false")
         files = ", ".join(f"'{part}'" for part in parts)
         sums = ", ".join(f"sum({name}) AS {name}" for name in COSTS)

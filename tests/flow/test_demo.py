@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
+import pyarrow.parquet as pq
 import pytest
 from dulwich.objects import Commit
 from dulwich.repo import Repo
@@ -50,6 +52,24 @@ def test_the_ledger_holds_what_the_bills_say(played: tuple[Path, Any, Any]) -> N
     bills = played[1]["bills"]
     assert len(bills) >= 10
     assert all(Decimal(bill["difference"]) == 0 for bill in bills)
+
+
+def test_the_page_of_reconciliation_says_what_an_independent_reader_finds(played: tuple[Path, Any, Any]) -> None:
+    folder, said, _ = played
+    told: dict[tuple[str, str], Decimal] = {}
+    with (Path(said["report"]["csv"]) / "accounts.csv").open(newline="") as file:
+        for row in csv.DictReader(file):
+            assert Decimal(row["difference"]) == 0
+            if row["source"] == "aws":
+                told[row["billing_period"], row["sub_account_id"].lstrip("'")] = Decimal(row["loaded"])
+    found: dict[tuple[str, str], Decimal] = {}
+    for part in (folder / "exports" / "aws").rglob("*.parquet"):
+        period = part.parent.name.removeprefix("BILLING_PERIOD=")
+        columns = ["line_item_usage_account_id", "line_item_unblended_cost"]
+        for line in pq.ParquetFile(part).read(columns).to_pylist():
+            at = (period, line["line_item_usage_account_id"])
+            found[at] = found.get(at, Decimal(0)) + Decimal(repr(line["line_item_unblended_cost"]))
+    assert {at: cost for at, cost in told.items() if cost} == {at: cost for at, cost in found.items() if cost}
 
 
 def test_the_planted_incidents_are_found_where_they_are_and_nothing_else(played: tuple[Path, Any, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Proposed rules: pasted into a configuration, they place the untagged cost they were proposed for and move no other."""
+"""Proposed rules: pasted into a configuration, they place the untagged cost they are for and move no other."""
 
 from __future__ import annotations
 
@@ -290,7 +290,7 @@ def test_dropped_tags_of_accounts_with_one_owner_are_recovered(bill: list[Row], 
 
 @pytest.mark.shared
 def test_dropped_tags_of_mixed_accounts_are_recovered_in_part_and_never_misplaced(bill: list[Row]) -> None:
-    """Machines that two teams share tell nothing of their owner: about 0.62 of the cost comes back, none goes astray."""
+    """Machines that two teams share tell nothing of their owner: 0.62 of the cost comes back, none goes astray."""
     right, wrong = recovered(bill, {one["sub_account_id"] for one in bill}, 0)
     assert right >= Decimal("0.55")
     assert wrong == 0
@@ -298,7 +298,7 @@ def test_dropped_tags_of_mixed_accounts_are_recovered_in_part_and_never_misplace
 
 @pytest.mark.shared
 def test_what_is_untagged_today_is_proposed_where_its_account_has_one_owner(bill: list[Row]) -> None:
-    """AWS Data Transfer of the lake account; purchases of the payers and a currency's leftovers get nothing."""
+    """AWS Data Transfer of the lake account; payers and charges without an account get nothing."""
     found = proposed(bill)
     assert {place: rule.text for place, rule in found.items()} == {
         ("012345600004", "AWS Data Transfer"): 'accounts: {"012345600004": "data-platform"}'
