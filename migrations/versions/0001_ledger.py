@@ -279,12 +279,9 @@ CREATE VIEW v_message AS
 SELECT key, kind, sink, state, attempts, remote_id FROM message;
 
 CREATE VIEW v_proposal AS
-SELECT DISTINCT ON (key) key, workload, key AS branch, state, saving, currency
-FROM proposal
-ORDER BY key, id DESC;
+SELECT DISTINCT ON (key) key, workload, key AS branch, state, saving, currency FROM proposal ORDER BY key, id DESC;
 
-CREATE VIEW v_job_run AS
-SELECT job, as_of, state, started_at, ended_at, problems FROM job_run;
+CREATE VIEW v_job_run AS SELECT job, as_of, state, started_at, ended_at, problems FROM job_run;
 """
 
 
