@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finops_ai.cli.context import Exit, Output, OutputOption, session, show
+from finops_ai.cli.context import Exit, Output, OutputOption, call, show
 from finops_ai.domain.errors import Malformed, Problem, UsageError
 from finops_ai.domain.proposal import Decision, Verdict
 
@@ -102,7 +102,7 @@ def policy_test(policies: PackOption = None, output: OutputOption = Output.TABLE
 
 def pr_list(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Proposed changes and what became of them."""
-    with session(context).app() as app:
+    with call(context).app() as app:
         columns = ("key", "workload", "state", "saving", "currency", "title", "why")
         show(app.pulls(), output, columns if output is Output.TABLE else None)
 
@@ -113,7 +113,7 @@ def pr_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """One proposed change: body, verdicts and diff."""
-    with session(context).app() as app:
+    with call(context).app() as app:
         pull = app.pull(key)
         if output is Output.TABLE:
             typer.echo(f"# {pull['title']}\n\n{pull['body']}\n\n{pull['diff']}")

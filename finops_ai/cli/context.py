@@ -42,7 +42,7 @@ OnceOption = Annotated[bool, typer.Option("--once", help="Run once and end (the 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Session:
+class Call:
     """Made from the options before the command; opens the rest when a command needs it."""
 
     config_path: Path | None
@@ -71,9 +71,9 @@ class Session:
             yield built
 
 
-def session(context: typer.Context) -> Session:
+def call(context: typer.Context) -> Call:
     found = context.obj
-    if not isinstance(found, Session):
+    if not isinstance(found, Call):
         raise TypeError("a command ran without the options of the whole program")
     return found
 

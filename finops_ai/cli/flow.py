@@ -12,8 +12,8 @@ from finops_ai.cli.context import (
     OnceOption,
     Output,
     OutputOption,
+    call,
     finish,
-    session,
     show,
 )
 from finops_ai.domain.episode import Severity
@@ -40,8 +40,8 @@ def ingest(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Load new deliveries: whole, settled against their control totals, or not at all."""
-    with session(context).app() as app:
-        outcome = app.ingest(session(context).as_of(app.now()), names=source or (), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.ingest(call(context).as_of(app.now()), names=source or (), dry_run=dry_run)
         show(outcome.results, output, None if output is Output.JSON else INGEST_COLUMNS)
         finish(outcome)
 
@@ -56,8 +56,8 @@ def forecast(
     """Forecast every scope and say where the month will end, with bands whose coverage was measured."""
     from finops_ai.cli.money import pairs
 
-    with session(context).app() as app:
-        outcome = app.forecast(session(context).as_of(app.now()), where=pairs(scope or ()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.forecast(call(context).as_of(app.now()), where=pairs(scope or ()), dry_run=dry_run)
         columns = None
         if output is Output.TABLE:
             columns = ("scope", "currency", "month", "month_to_date", "month_end", "low_80", "high_80", "forecaster")
@@ -75,8 +75,8 @@ def detect(
     """Judge complete days under the forecast made before them; open, grow and close episodes."""
     from finops_ai.cli.oncall import EPISODE_COLUMNS
 
-    with session(context).app() as app:
-        outcome = app.detect(session(context).as_of(app.now()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.detect(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output, EPISODE_COLUMNS if output is Output.TABLE else None)
         finish(outcome)
         if fail_on and any(
@@ -92,8 +92,8 @@ def recommend(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Propose right-sizing changes, judged by policy, as pull requests in the outbox."""
-    with session(context).app() as app:
-        outcome = app.recommend(session(context).as_of(app.now()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.recommend(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output, None if output is Output.JSON else ("workload", "state", "title", "reason"))
         finish(outcome)
 
@@ -105,8 +105,8 @@ def report(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write the weekly report: it ties to the bill, says why spend moved and where the month will end."""
-    with session(context).app() as app:
-        outcome = app.report(session(context).as_of(app.now()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.report(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output)
         finish(outcome)
 
@@ -118,8 +118,8 @@ def deliver(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Send what waits in the outbox to sinks and forges, and keep the receipts."""
-    with session(context).app() as app:
-        outcome = app.deliver(session(context).as_of(app.now()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.deliver(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output, ("key", "kind", "sink", "state", "remote_id"))
         finish(outcome)
 
@@ -131,8 +131,8 @@ def follow(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ask the forges what became of open pull requests."""
-    with session(context).app() as app:
-        outcome = app.follow(session(context).as_of(app.now()), dry_run=dry_run)
+    with call(context).app() as app:
+        outcome = app.follow(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output, ("key", "state", "url"))
         finish(outcome)
 
@@ -144,10 +144,10 @@ def run_all(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Run the whole chain in order: ingest, forecast, detect, recommend, deliver, follow, report."""
-    with session(context).app() as app:
+    with call(context).app() as app:
         rows = []
         outcomes = []
-        for outcome in app.run_all(session(context).as_of(app.now()), dry_run=dry_run):
+        for outcome in app.run_all(call(context).as_of(app.now()), dry_run=dry_run):
             outcomes.append(outcome)
             counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count)
             rows.append({"job": outcome.job, "problems": len(outcome.problems), "counts": counts})
@@ -160,7 +160,7 @@ def scheduler(context: typer.Context) -> None:
     """Run the jobs on the cron lines of the configuration until SIGTERM."""
     from finops_ai.scheduler import serve
 
-    with session(context).app() as app:
+    with call(context).app() as app:
         serve(app)
 
 

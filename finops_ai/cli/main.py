@@ -13,7 +13,7 @@ import typer
 
 from finops_ai import __version__
 from finops_ai.cli import changes, flow, money, oncall, setup
-from finops_ai.cli.context import Exit, Session
+from finops_ai.cli.context import Call, Exit
 from finops_ai.domain.errors import ConfigError, FinopsError, Leak, Malformed, Rejected, Unavailable, UsageError
 
 app = typer.Typer(
@@ -66,7 +66,7 @@ def main(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    context.obj = Session(config_path=config, as_of_text=as_of, environ=os.environ)
+    context.obj = Call(config_path=config, as_of_text=as_of, environ=os.environ)
 
 
 setup.add_to(app)

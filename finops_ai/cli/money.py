@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, days_between, progress, session, show
+from finops_ai.cli.context import Output, OutputOption, call, days_between, progress, show
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.focus import COST_BASES
 
@@ -35,8 +35,8 @@ def costs(
     if cost_basis not in (None, *COST_BASES):
         raise UsageError(f"--cost-basis is billed or effective, not {cost_basis!r}")
     keys = tuple(key.strip() for key in group_by.split(",") if key.strip())
-    with session(context).app() as app:
-        as_of = session(context).as_of(app.now())
+    with call(context).app() as app:
+        as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date()) if start or end else None
         rows = app.costs(days=days, group_by=keys, where=pairs(where or ()), currency=currency, as_of=as_of)
         measures = ["billed_cost", "effective_cost", "consumed_quantity"]
@@ -67,8 +67,8 @@ def export_focus(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Write FOCUS 1.2 rows at the finest grain kept; their sums are the ledger's."""
-    with session(context).app() as app:
-        as_of = session(context).as_of(app.now())
+    with call(context).app() as app:
+        as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date()) if start or end else None
         show(app.export_focus(days=days, file=file, as_of=as_of), output)
 
@@ -80,8 +80,8 @@ def showback(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Costs by cost center after shared costs are split; every cent lands once."""
-    with session(context).app() as app:
-        as_of = session(context).as_of(app.now())
+    with call(context).app() as app:
+        as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date())
         show(app.showback(days=days, as_of=as_of), output)
 

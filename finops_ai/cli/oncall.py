@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, session, show
+from finops_ai.cli.context import Output, OutputOption, call, show
 from finops_ai.domain.episode import FeedbackVerdict
 from finops_ai.domain.errors import UsageError
 
@@ -36,8 +36,8 @@ def episodes_list(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Episodes as known, the most expensive first."""
-    with session(context).app() as app:
-        rows = [row for row in app.episodes(session(context).as_of(app.now())) if state in (None, row["state"])]
+    with call(context).app() as app:
+        rows = [row for row in app.episodes(call(context).as_of(app.now())) if state in (None, row["state"])]
         show(rows, output, EPISODE_COLUMNS if output is Output.TABLE else None)
 
 
@@ -47,8 +47,8 @@ def episodes_show(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """One episode whole: figures, causes that add up to the excess, answers given."""
-    with session(context).app() as app:
-        row = app.episode(key, session(context).as_of(app.now()))
+    with call(context).app() as app:
+        row = app.episode(key, call(context).as_of(app.now()))
         if output is not Output.TABLE:
             show([row], output)
             return
@@ -71,8 +71,8 @@ def episodes_feedback(
         last = date.fromisoformat(until) if until else None
     except ValueError:
         raise UsageError(f"--until wants YYYY-MM-DD, not {until!r}") from None
-    with session(context).app() as app:
-        as_of = session(context).as_of(app.now())
+    with call(context).app() as app:
+        as_of = call(context).as_of(app.now())
         row = app.feedback(key, verdict, until=last, note=note, by=by, as_of=as_of)
         show([row], output, ANSWER_COLUMNS if output is Output.TABLE else None)
 
@@ -83,8 +83,8 @@ def explain(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Why an episode opened: expected against observed, the threshold crossed, contributors, counterfactual."""
-    with session(context).app() as app:
-        told = app.explain(key, session(context).as_of(app.now()))
+    with call(context).app() as app:
+        told = app.explain(key, call(context).as_of(app.now()))
         if output is Output.TABLE:
             typer.echo(told.pop("text"))
         else:

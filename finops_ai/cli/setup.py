@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from finops_ai.cli.context import Exit, Output, OutputOption, progress, session, show
+from finops_ai.cli.context import Exit, Output, OutputOption, call, progress, show
 from finops_ai.domain.errors import UsageError
 
 
@@ -33,7 +33,7 @@ def doctor(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Check what a run needs, and say how to mend what is missing."""
     from finops_ai.app import examine
 
-    rows = examine(session(context).config, session(context).environ)
+    rows = examine(call(context).config, call(context).environ)
     show(rows, output)
     if any(row["state"] == "fail" for row in rows):
         raise Exit(5)
@@ -49,7 +49,7 @@ def demo(
     from finops_ai.demo.files import AS_OF
     from finops_ai.demo.play import play
 
-    asked = session(context)
+    asked = call(context)
 
     def table(title: str, rows: Sequence[Mapping[str, Any]]) -> None:
         if output is Output.TABLE:
@@ -66,7 +66,7 @@ def config_check(context: typer.Context, output: OutputOption = Output.TABLE) ->
     """Effective values and where each came from; secrets masked."""
     from finops_ai.config import effective
 
-    show(effective(session(context).config()), output)
+    show(effective(call(context).config()), output)
 
 
 def config_schema() -> None:
@@ -81,14 +81,14 @@ def db_upgrade(context: typer.Context) -> None:
     """Bring the database to the newest schema."""
     from finops_ai.app import upgrade_database
 
-    progress(f"database is at {upgrade_database(session(context).config())}")
+    progress(f"database is at {upgrade_database(call(context).config())}")
 
 
 def db_status(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Schema version of the database against the newest."""
     from finops_ai.app import database_status
 
-    show([database_status(session(context).config())], output)
+    show([database_status(call(context).config())], output)
 
 
 def add_to(app: typer.Typer) -> None:
