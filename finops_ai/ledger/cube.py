@@ -50,8 +50,12 @@ def last_usage_day(dimensions: pa.Table, facts: pa.Table) -> date | None:
     flat_rate = pc.is_in(dimensions["charge_frequency"], pa.array(FLAT_RATES))
     correction = pc.equal(dimensions["charge_class"], CORRECTION)
     usage = pc.and_not(pc.equal(dimensions["charge_category"], "Usage"), pc.or_(flat_rate, correction))
-    numbers = dimensions.filter(usage)["dimension"]
-    latest = pc.max(facts.filter(pc.is_in(facts["dimension"], numbers.combine_chunks()))["day"]).as_py()
+    numbers = dimensions["dimension"].to_numpy()
+    # Dimension numbers are dense, so that one look into an array tells what a fact is.
+    is_usage = np.zeros(int(numbers.max(initial=-1)) + 1, dtype=bool)
+    is_usage[numbers] = usage.to_numpy(zero_copy_only=False)
+    days = facts["day"].to_numpy()[is_usage[facts["dimension"].to_numpy()]]
+    latest = days.max().astype("datetime64[D]").item() if len(days) else None
     return latest if isinstance(latest, date) else None
 
 
