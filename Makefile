@@ -44,7 +44,7 @@ format: setup ## put the code into the house's shape
 docs: setup ## write the generated parts of docs/ again
 	$(PYTHON_IN_VENV) -m tests.house.generated --write
 
-bench: setup ## speed and memory as ratios to bare engines
+bench: setup ## speed and memory as ratios to bare engines; several minutes
 	$(PYTHON_IN_VENV) -m tests.benchmarks
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
