@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from finops_ai.domain.errors import Problem, Rejected
+from finops_ai.domain.errors import Rejected
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import plain
 from finops_ai.domain.outcome import Outcome
@@ -41,7 +42,6 @@ def recommend(
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
-    problems: list[Problem] = []
     for answer in sized(usages, prices=prices, settings=settings):
         if isinstance(answer, NotNow):
             counts["none"] += 1
@@ -63,7 +63,7 @@ def recommend(
         results.append(_row(str(answer.workload), proposal.state.value, proposal, _why_blocked(proposal)))
         if not turn.dry_run and not (before and before.state is proposal.state and _same(before, proposal)):
             _keep(turn, forge, proposal)
-    return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results), problems=tuple(problems))
+    return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results))
 
 
 def _proposal(answer: Recommendation, files: Mapping[str, str], judge: Judge, min_saving: Decimal) -> Proposal:
@@ -89,10 +89,17 @@ def _keep(turn: Turn, forge: Forge, proposal: Proposal) -> None:
                 "title": proposal.title,
                 "workload": proposal.recommendation.workload.key,
                 "changes": _changes(proposal),
+                # The same change on a base that moved is told again, so that its branch is made anew.
+                "content": _digest(proposal),
             }
             outbox.put(
                 connection, (Message(key=proposal.key, kind="proposal", sink=forge.name, body=body),), turn.as_of
             )
+
+
+def _digest(proposal: Proposal) -> str:
+    edits = "".join(f"{edit.path}\0{edit.before}\0{edit.after}\0" for edit in proposal.edits)
+    return hashlib.sha256(edits.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _same(before: Proposal, after: Proposal) -> bool:
