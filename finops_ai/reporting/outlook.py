@@ -96,8 +96,15 @@ class Outlook:
         if quantiles is None:
             return None
         billed = self._billed(by_day, Days(self.month.start, forecast.days.start))
+        billed += self._beyond(forecast, by_day, day)
         low, middle, high = _band(quantiles)
         return EXACT.add(billed, low), EXACT.add(billed, middle), EXACT.add(billed, high)
+
+    def _beyond(self, forecast: Forecast, by_day: ByDay, day: date) -> Decimal:
+        """What days that are not whole yet cost already beyond their forecast: a day's bill grows, so it is certain."""
+        seen = (one for one in by_day if forecast.days.start <= one <= day and one in forecast.days)
+        excess = (by_day[one] - band[1] for one in seen if (band := _column(forecast, one)))
+        return total(max(Decimal(0), each) for each in excess)
 
     def _billed(self, by_day: ByDay, days: Days) -> Decimal:
         return total(by_day.get(day, Decimal(0)) for day in days)
