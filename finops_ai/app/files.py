@@ -1,20 +1,14 @@
-"""Files that the program leaves behind: reports and exports, each whole or not at all."""
+"""Reports as files, each whole or not at all."""
 
 from __future__ import annotations
 
 import os
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
-from finops_ai.domain.period import Days
 from finops_ai.domain.report import Report
 from finops_ai.reporting.data import csv_files, to_json
 from finops_ai.reporting.html import render_html
 from finops_ai.reporting.markdown import render_markdown
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 
 def write_report(report: Report, folder: Path) -> dict[str, str]:
@@ -36,13 +30,3 @@ def put(path: Path, content: bytes) -> None:
     new = path.with_name(f".{path.name}.{os.getpid()}")
     new.write_bytes(content)
     new.replace(path)
-
-
-def write_focus(engine: Engine, days: Days, as_of: datetime, file: Path) -> list[dict[str, Any]]:
-    """Write the cube as FOCUS 1.2 rows and prove that they add up to the ledger; one row per currency.
-
-    Raises UsageError for a file ending that is none of .csv, .csv.gz and .parquet, Leak when the sums differ.
-    """
-    from finops_ai.app.focus_export import export
-
-    return export(engine, days, as_of, file)

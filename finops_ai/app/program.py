@@ -255,9 +255,9 @@ class App:
         return answers.showback(share(rows, self.pools))
 
     def export_focus(self, *, days: Days | None, file: Path, as_of: datetime) -> list[dict[str, Any]]:
-        from finops_ai.app.files import write_focus
+        from finops_ai.app.focus_export import export
 
-        return write_focus(self.engine, days or EVERY_DAY, as_of, file)
+        return export(self.engine, days or EVERY_DAY, as_of, file)
 
     def episodes(self, as_of: datetime) -> list[dict[str, Any]]:
         return answers.episodes(self.engine, as_of)

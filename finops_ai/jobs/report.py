@@ -172,8 +172,7 @@ def _proposal(one: Proposal) -> ProposalFact:
 
 def _deliveries(turn: Turn) -> list[DeliveryFact]:
     """Control totals of the exports beside what the ledger answers for the same source, period and currency."""
-    everything = Days(date.min, date.max)
-    query = CostQuery(days=everything, group_by=("source", "billing_period"), where=(), currency=None, as_of=turn.as_of)
+    query = CostQuery(days=EVERY_DAY, group_by=("source", "billing_period"), where=(), currency=None, as_of=turn.as_of)
     loaded = {
         (row["source"], str(row["billing_period"])[:7], row["currency"]): row["billed_cost"]
         for row in costs.costs(turn.engine, query)
