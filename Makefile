@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint format docs bench lock clean
+.PHONY: help setup demo rig test lint format docs bench lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -28,7 +28,10 @@ $(STAMP): .ci/setup requirements.lock pyproject.toml
 demo: setup ## the whole loop on generated exports
 	$(VENV)/bin/finops-ai demo
 
-test: lint ## linters, types, layers and every test
+rig: setup ## real servers for the tests (emulators, Prometheus, the FOCUS validator), as far as the machine allows
+	@.ci/rig/install
+
+test: rig lint ## linters, types, layers and every test
 	$(PYTHON_IN_VENV) -m pytest tests -n 2 --dist loadgroup
 
 lint: setup ## linters, types and layers

@@ -1,6 +1,9 @@
 """kind -> module for every plug-in family; the only list.
 
 A plug-in is a module with `Settings` (what configuration may say of it) and `make` (settings and world to the part).
+A source of charges may also have `TAGS`, the tag keys it brings of its own, which are always kept, and `BILLED_BY`,
+the kinds whose bills already hold its cost: beside one of them it attributes and does not count, unless its
+settings' `counts` ("auto", "always", "never") says otherwise.
 """
 
 from __future__ import annotations

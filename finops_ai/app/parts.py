@@ -150,8 +150,10 @@ def pools_of(config: Config) -> tuple[Pool, ...]:
 
 
 def keep_of(config: Config, rules: Rules) -> Keep:
-    """What the cube keeps of tags: what the rules look at, and what the configuration asks for."""
+    """What the cube keeps of tags: what rules look at, what the configuration asks for, and a kind's own `TAGS`."""
     asked = {key if key == "*" else canonical_tag(key) for key in config.ledger.tags}
+    modules = kinds().sources
+    asked |= {tag for one in config.sources for tag in getattr(modules[one.kind], "TAGS", ())}
     return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
 
 
@@ -174,6 +176,17 @@ def detect_settings(config: Config) -> DetectSettings:
 def forecast_settings(config: Config) -> ForecastSettings:
     defaults = ForecastSettings()
     return ForecastSettings(prophet_series=defaults.prophet_series if config.forecast.prophet else 0)
+
+
+def uncounted_of(config: Config) -> frozenset[str]:
+    """Sources that only attribute what others bill: so configured, or because a source that bills it is configured."""
+    modules = kinds().sources
+    configured = {one.kind for one in config.sources}
+    told = {one.name: getattr(one, "counts", "always") for one in config.sources}
+    billed = {one.name for one in config.sources if configured & set(getattr(modules[one.kind], "BILLED_BY", ()))}
+    return frozenset(
+        name for name, counts in told.items() if counts == "never" or (counts == "auto" and name in billed)
+    )
 
 
 def settle_days(config: Config) -> dict[str, int]:

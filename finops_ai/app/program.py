@@ -113,7 +113,7 @@ class App:
         keep_days = timedelta(days=self.config.ledger.keep_versions_days)
 
         def work(turn: Turn) -> Outcome:
-            outcome = ingest(turn, sources, usage, self.rules, version)
+            outcome = ingest(turn, sources, usage, self.rules, version, parts.uncounted_of(self.config))
             if not turn.dry_run:
                 forget(turn, turn.now() - keep_days)
             return outcome

@@ -25,18 +25,20 @@ def ingest(
     usage_sources: Sequence[UsageSource],
     rules: Rules,
     rules_version: str,
+    uncounted: frozenset[str] = frozenset(),
 ) -> Outcome:
     """Load what is new; a delivery that cannot be trusted is refused whole and its period's last version answers on.
 
-    A delivery is loaded again when its fingerprint or `rules_version` changed. Sources do not wait for each
-    other: one that cannot be reached is told as a problem and the others go on.
+    A delivery is loaded again when its fingerprint or `rules_version` changed, or whether it counts: `uncounted` names
+    the sources that only attribute what others bill. Sources do not wait for each other: one that cannot be reached is
+    told as a problem and the others go on.
     """
     results: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
     counts = dict.fromkeys(("loaded", "unchanged", "refused", "unavailable"), 0)
     for source in sources:
         try:
-            for result, found in _source(turn, source, rules, rules_version):
+            for result, found in _source(turn, source, rules, rules_version, source.name not in uncounted):
                 results.append(result)
                 problems.extend(found)
                 counts[str(result["status"])] += 1
@@ -62,14 +64,15 @@ def forget(turn: Turn, before: datetime) -> None:
 
 
 def _source(
-    turn: Turn, source: ChargeSource, rules: Rules, rules_version: str
+    turn: Turn, source: ChargeSource, rules: Rules, rules_version: str, counted: bool
 ) -> Iterator[tuple[Mapping[str, Any], tuple[Problem, ...]]]:
     for delivery in source.deliveries(None):
         if isinstance(delivery, Refusal):
             yield _refused(turn, delivery.source, delivery, "", rules_version, Malformed(delivery.problems))
             continue
         known = charges.known(turn.engine, source.name, delivery.billing_period, turn.as_of)
-        if known and known.fingerprint == delivery.fingerprint and known.rules_version == rules_version:
+        read_as = (delivery.fingerprint, rules_version, counted)
+        if known and (known.fingerprint, known.rules_version, known.counted) == read_as:
             yield _known(known, "unchanged"), ()
             continue
         turn.progress(f"{source.name} {delivery.billing_period}: reading {len(delivery.parts)} file(s)")
@@ -79,10 +82,12 @@ def _source(
             yield _refused(turn, source.name, delivery, delivery.fingerprint, rules_version, error)
             continue
         errors = tuple(problem for problem in scan.problems if problem.severity == "error")
-        yield _load(turn, delivery, scan, rules, rules_version), errors
+        yield _load(turn, delivery, scan, rules, rules_version, counted), errors
 
 
-def _load(turn: Turn, delivery: Delivery, scan: Scan, rules: Rules, rules_version: str) -> Mapping[str, Any]:
+def _load(
+    turn: Turn, delivery: Delivery, scan: Scan, rules: Rules, rules_version: str, counted: bool
+) -> Mapping[str, Any]:
     _settled(delivery, scan)
     if turn.dry_run:
         return _shown(
@@ -108,6 +113,7 @@ def _load(turn: Turn, delivery: Delivery, scan: Scan, rules: Rules, rules_versio
         control=scan.control,
         rows_rejected=scan.rows_rejected,
         problems=scan.problems,
+        counted=counted,
     )
     return _known(known, "loaded", scan.problems)
 

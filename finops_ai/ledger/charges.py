@@ -45,6 +45,7 @@ class KnownDelivery:
     rows: int
     rows_rejected: int
     last_usage_day: date | None
+    counted: bool
     billed_cost: Mapping[str, Decimal]
     effective_cost: Mapping[str, Decimal]
     problems: tuple[Problem, ...]
@@ -63,13 +64,15 @@ def load(
     control: ControlTotal,
     rows_rejected: int,
     problems: Sequence[Problem],
+    counted: bool = True,
     loaded_at: datetime | None = None,
 ) -> KnownDelivery:
     """Load a version of (source, billing period) beside the one that answers; at commit it answers instead.
 
     `dimensions` and `facts` are a Scan's, with the columns of focus.ALLOCATED added. One transaction: a crash at any
     instant leaves the old version answering, and readers never wait. One load of a source at a time; others queue.
-    `known_at` is the instant from which the version answers, `loaded_at` the clock's (default: the same).
+    `known_at` is the instant from which the version answers, `loaded_at` the clock's (default: the same). What is not
+    `counted` repeats cost that other sources bill: it answers only where its source is asked for by name.
 
     Raises Leak when the sums of facts, control and the loaded rows differ, Malformed when the tables refuse a value,
     Unavailable when the server is lost. Nothing of the version remains then.
@@ -89,6 +92,7 @@ def load(
             rows=control.rows,
             rows_rejected=rows_rejected,
             last_usage_day=cube.last_usage_day(dimensions, facts),
+            counted=counted,
             known_at=known_at,
             loaded_at=loaded_at or known_at,
             problems=codecs.problems_to_json(problems),
@@ -130,9 +134,22 @@ def known_in(connection: sa.Connection, as_of: datetime, source: str | None = No
     return _read(connection, delivery.c.id.in_(chosen))
 
 
-def version_ids(connection: sa.Connection, as_of: datetime) -> list[int]:
-    """Ids of the versions that answer at `as_of`: given as values, they let PostgreSQL open only their partitions."""
-    return list(connection.scalars(_versions(as_of)))
+def version_ids(connection: sa.Connection, as_of: datetime, named: Sequence[str] = ()) -> list[int]:
+    """Ids of the versions that answer at `as_of`: given as values, they let PostgreSQL open only their partitions.
+
+    Those of sources that only attribute what others bill answer where their source is `named`.
+    """
+    chosen = sa.select(delivery.c.id).where(
+        delivery.c.id.in_(_versions(as_of)), sa.or_(delivery.c.counted, delivery.c.source.in_(named))
+    )
+    return list(connection.scalars(chosen))
+
+
+def uncounted(engine: sa.Engine, as_of: datetime) -> list[str]:
+    """Sources that only attribute what others bill, sorted."""
+    chosen = sa.select(delivery.c.source).where(delivery.c.id.in_(_versions(as_of)), ~delivery.c.counted).distinct()
+    with engine.connect() as connection:
+        return sorted(connection.scalars(chosen))
 
 
 def said_by_account(engine: sa.Engine, as_of: datetime) -> list[dict[str, Any]]:
@@ -270,6 +287,7 @@ def _read(connection: sa.Connection, chosen: sa.ColumnElement[bool]) -> list[Kno
             rows=row.rows,
             rows_rejected=row.rows_rejected,
             last_usage_day=row.last_usage_day,
+            counted=row.counted,
             billed_cost={total.currency: total.billed_cost for total in costs[row.id]},
             effective_cost={total.currency: total.effective_cost for total in costs[row.id]},
             problems=codecs.problems_from_json(row.problems),

@@ -34,7 +34,8 @@ def costs(engine: sa.Engine, query: CostQuery) -> list[dict[str, Any]]:
     """One mapping for each group, sorted by keys: the keys, `currency`, four costs and `consumed_quantity`.
 
     Costs are exact decimals in `currency`, which always separates groups. The quantity is None where the units of a
-    group differ. Raises UsageError for an unknown key.
+    group differ. Sources that only attribute what others bill answer where `where` names them. Raises UsageError for
+    an unknown key.
     """
     names = list(dict.fromkeys((*query.group_by, "currency")))
     where = list(query.where) + ([("currency", query.currency)] if query.currency else [])
@@ -99,7 +100,7 @@ def _grouped(
     )
     rows = connection.execute(
         selected.where(
-            _within(version_ids(connection, as_of), days),
+            _within(version_ids(connection, as_of, alternatives.get("source", ())), days),
             *(condition(name, values) for name, values in alternatives.items()),
             *conditions,
         ).group_by(*columns)

@@ -78,7 +78,7 @@ def series(
     if timeless := [name for name in names if name in NOT_OF_A_DAY]:
         raise UsageError(f"a series has no level {timeless[0]!r}")
     with engine.connect() as connection:
-        known = known_in(connection, as_of)
+        known = [each for each in known_in(connection, as_of) if each.counted]
         tuples = _read_tuples(connection, names, charges)
         with driver_errors(engine):
             facts = _read_facts(connection, tuples, known, cost_basis, charges)

@@ -45,6 +45,8 @@ delivery = sa.Table(
     sa.Column("rows", sa.BigInteger, nullable=False),
     sa.Column("rows_rejected", sa.BigInteger, nullable=False),
     sa.Column("last_usage_day", sa.Date),
+    # False where the delivery only tells whose the cost is that other sources bill.
+    sa.Column("counted", sa.Boolean, nullable=False, server_default=sa.true()),
     sa.Column("known_at", INSTANT, nullable=False),
     sa.Column("loaded_at", INSTANT, nullable=False),
     _json("problems"),

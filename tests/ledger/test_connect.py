@@ -20,7 +20,7 @@ def relations(engine: sa.Engine) -> list[str]:
         return list(connection.scalars(sa.text(query)))
 
 
-def test_upgrade_from_empty_down_one_and_up_again(empty_url: str) -> None:
+def test_upgrade_from_empty_all_the_way_down_and_up_again(empty_url: str) -> None:
     engine = connect.open_engine(empty_url)
     assert connect.status(engine)[0] is None
     connect.upgrade(engine)
@@ -28,7 +28,8 @@ def test_upgrade_from_empty_down_one_and_up_again(empty_url: str) -> None:
     assert current == head
     whole = relations(engine)
     connect.upgrade(engine)
-    connect.downgrade_one(engine)
+    while connect.status(engine)[0] is not None:
+        connect.downgrade_one(engine)
     assert relations(engine) == ["alembic_version", "alembic_version_pkc"]
     connect.upgrade(engine)
     assert relations(engine) == whole
@@ -63,7 +64,8 @@ def test_two_processes_may_upgrade_at_once(empty_url: str) -> None:
 
 def test_a_migration_gives_way_to_a_long_reader(ledger: sa.Engine) -> None:
     with ledger.connect() as reader:
-        reader.execute(sa.text("SELECT * FROM episode"))
+        for table in metadata.tables:  # whatever the newest migration touches
+            reader.execute(sa.text(f"SELECT FROM {table}"))
         with pytest.raises(Unavailable, match="lock timeout"):
             connect.downgrade_one(ledger)
     assert connect.status(ledger)[0] is not None
