@@ -94,6 +94,7 @@ class App:
             yield self.run(job, as_of, dry_run=dry_run)
 
     def ingest(self, as_of: datetime, *, names: Sequence[str] = (), dry_run: bool = False) -> Outcome:
+        from finops_ai.app.currencies import with_rates
         from finops_ai.jobs.ingest import forget, ingest
 
         every = {one.name for one in (*self.config.sources, *self.config.usage)}
@@ -114,6 +115,7 @@ class App:
 
         def work(turn: Turn) -> Outcome:
             outcome = ingest(turn, sources, usage, self.rules, version, parts.uncounted_of(self.config))
+            outcome = outcome if names else with_rates(turn, self.config.currencies, outcome)
             if not turn.dry_run:
                 forget(turn, turn.now() - keep_days)
             return outcome
@@ -213,14 +215,19 @@ class App:
         where: tuple[tuple[str, str], ...],
         currency: str | None,
         as_of: datetime,
+        report_in: str | None = None,
     ) -> list[dict[str, Any]]:
-        """What the ledger answers, see `ledger.costs.costs`. Raises UsageError for a tag that is not kept."""
+        """What the ledger answers, see `ledger.costs.costs` and, with `report_in`, `currencies.reported`.
+
+        Raises UsageError for a tag that is not kept.
+        """
+        from finops_ai.app.currencies import reported
         from finops_ai.ledger.costs import CostQuery, costs
 
         for key in (*group_by, *(key for key, _ in where)):
             self._kept(key)
         query = CostQuery(days=days or EVERY_DAY, group_by=group_by, where=where, currency=currency, as_of=as_of)
-        return costs(self.engine, query)
+        return reported(self.engine, query, report_in) if report_in else costs(self.engine, query)
 
     def _kept(self, key: str) -> None:
         tag = canonical_tag(key.removeprefix(_TAG))

@@ -25,6 +25,9 @@ def costs(
         str | None, typer.Option("--cost-basis", help="Order by and show only this one: billed or effective.")
     ] = None,
     currency: Annotated[str | None, typer.Option("--currency", help="Only charges billed in this currency.")] = None,
+    report_in: Annotated[
+        str | None, typer.Option("--report-in", metavar="CURRENCY", help="Show beside it what it is worth in this one.")
+    ] = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Ask the ledger: costs by any keys, per currency, as known at any instant.
@@ -38,14 +41,25 @@ def costs(
     with call(context).app() as app:
         as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date()) if start or end else None
-        rows = app.costs(days=days, group_by=keys, where=pairs(where or ()), currency=currency, as_of=as_of)
-        measures = ["billed_cost", "effective_cost", "consumed_quantity"]
-        if cost_basis:
-            measures = [f"{cost_basis}_cost", "consumed_quantity"]
-        columns = [*keys, *(() if "currency" in keys else ("currency",)), *measures]
-        show(rows, output, columns)
+        rows = app.costs(
+            days=days, group_by=keys, where=pairs(where or ()), currency=currency, as_of=as_of, report_in=report_in
+        )
+        show(rows, output, _columns(keys, cost_basis, reporting=report_in is not None))
         if not rows:
             progress(app.why_nothing(days, as_of))
+        if report_in:
+            from finops_ai.app.currencies import without_rates
+
+            if told := without_rates(rows):
+                progress(told)
+
+
+def _columns(keys: tuple[str, ...], cost_basis: str | None, *, reporting: bool) -> list[str]:
+    bases = [cost_basis] if cost_basis else list(COST_BASES)
+    named = [*keys, *(() if "currency" in keys else ("currency",)), *(f"{basis}_cost" for basis in bases)]
+    if not reporting:
+        return [*named, "consumed_quantity"]
+    return [*named, "x_reporting_currency", *(f"x_reporting_{basis}_cost" for basis in bases)]
 
 
 def pairs(texts: tuple[str, ...] | list[str]) -> tuple[tuple[str, str], ...]:

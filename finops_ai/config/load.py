@@ -14,7 +14,17 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from finops_ai.config import variables
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
-from finops_ai.config.schema import Allocation, Detect, Forecast, Ledger, Recommend, Report, Schedule, Sections
+from finops_ai.config.schema import (
+    Allocation,
+    Currencies,
+    Detect,
+    Forecast,
+    Ledger,
+    Recommend,
+    Report,
+    Schedule,
+    Sections,
+)
 from finops_ai.domain.errors import ConfigError
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
@@ -66,6 +76,7 @@ class Config:
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
     allocation: Allocation
+    currencies: Currencies
     ledger: Ledger
     forecast: Forecast
     detect: Detect

@@ -158,6 +158,16 @@ class Allocation(Section):
     shared: tuple[Shared, ...] = ()
 
 
+class Currencies(Section):
+    """What billed money is worth in `reporting`, by the dated table `rates`; the billed currency stays beside it.
+
+    `rates` is a CSV file: period (YYYY-MM or YYYY-MM-DD), currency, reporting_currency, rate.
+    """
+
+    reporting: Annotated[Text, AfterValidator(_currency)] | None = None
+    rates: Path | None = None
+
+
 COMMON_TAGS = ("application", "app", "business-unit", "component", "owner", "product", "project", "team")
 """Tags that people ask for besides those of the rules; one with a value per resource would burst the cube."""
 
@@ -223,6 +233,7 @@ class Sections(Section):
     """Everything but the plug-ins."""
 
     allocation: Allocation = Allocation()
+    currencies: Currencies = Currencies()
     ledger: Ledger = Ledger()
     forecast: Forecast = Forecast()
     detect: Detect = Detect()

@@ -96,6 +96,17 @@ charge = sa.Table(
     postgresql_partition_by="LIST (delivery_id)",
 )
 
+# Units of the reporting currency for one of the currency, in a month (YYYY-MM) or from a day (YYYY-MM-DD) on.
+currency_rate = sa.Table(
+    "currency_rate",
+    metadata,
+    _text("currency", key=True),
+    _text("reporting_currency", key=True),
+    _text("period", key=True),
+    sa.Column("known_at", INSTANT, primary_key=True),
+    sa.Column("rate", COST, sa.CheckConstraint("rate > 0 AND rate <> 'NaN'"), nullable=False),
+)
+
 # Findings: one version for each day of knowledge, so that any day can be read as it was known. A scope's text may be
 # longer than an index entry, hence its SHA-256.
 forecast = sa.Table(
@@ -214,7 +225,10 @@ usage_delivery = sa.Table(
     _id(),
     _text("source"),
     _text("fingerprint"),
+    # The UTC day that the reading tells of; null where it tells all that its source knows.
+    sa.Column("day", sa.Date),
     sa.Column("known_at", INSTANT, nullable=False),
+    sa.Index("usage_delivery_version", "source", "day", sa.desc("known_at"), sa.desc("id")),
 )
 
 container = sa.Table(
@@ -243,5 +257,6 @@ container_hour = sa.Table(
     sa.Column("memory_bytes_avg", FLOAT, nullable=False),
     sa.Column("memory_bytes_max", FLOAT, nullable=False),
     sa.Column("throttled_ratio", FLOAT, nullable=False),
+    sa.Column("seen", FLOAT),
     sa.Index("container_hour_delivery", "usage_delivery_id"),
 )

@@ -1,4 +1,4 @@
-"""Deliveries that only attribute what other sources bill do not count."""
+"""Deliveries that only attribute what other sources bill do not count; dated currency rates."""
 
 from __future__ import annotations
 
@@ -38,13 +38,27 @@ CROSS JOIN LATERAL (
 """
 
 
+RATES = """
+CREATE TABLE currency_rate (
+    currency text NOT NULL,
+    reporting_currency text NOT NULL,
+    period text NOT NULL,
+    known_at timestamptz NOT NULL,
+    rate numeric(38, 18) NOT NULL CHECK (rate > 0 AND rate <> 'NaN'),
+    PRIMARY KEY (currency, reporting_currency, period, known_at)
+)
+"""
+
+
 def upgrade() -> None:
     op.execute("ALTER TABLE delivery ADD COLUMN counted boolean NOT NULL DEFAULT true")
     op.execute("DROP VIEW v_charge_day")
     op.execute(CHARGE_DAY.format(counted="v.counted"))
+    op.execute(RATES)
 
 
 def downgrade() -> None:
+    op.execute("DROP TABLE currency_rate")
     op.execute("DROP VIEW v_charge_day")
     op.execute(CHARGE_DAY.format(counted="true"))
     op.execute("ALTER TABLE delivery DROP COLUMN counted")
