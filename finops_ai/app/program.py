@@ -19,7 +19,6 @@ from finops_ai.app import parts
 from finops_ai.config import Config
 from finops_ai.domain.episode import Feedback, FeedbackVerdict
 from finops_ai.domain.errors import ConfigError, UsageError
-from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import Days
 from finops_ai.jobs import answers
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 
 JOBS = ("ingest", "forecast", "detect", "recommend", "deliver", "follow", "report")
 EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
-_TAG = "tag:"
 
 
 @contextmanager
@@ -202,6 +200,7 @@ class App:
                 rules_version=self.rules.version,
                 pools=self.pools,
                 forecast_settings=parts.forecast_settings(self.config),
+                reporting_currency=self.config.currencies.reporting,
                 write=lambda made: write_report(made, self.config.report_folder),
             )
 
@@ -222,38 +221,13 @@ class App:
         Raises UsageError for a tag that is not kept.
         """
         from finops_ai.app.currencies import reported
+        from finops_ai.app.nothing import must_be_kept
         from finops_ai.ledger.costs import CostQuery, costs
 
         for key in (*group_by, *(key for key, _ in where)):
-            self._kept(key)
+            must_be_kept(key, self.keep)
         query = CostQuery(days=days or EVERY_DAY, group_by=group_by, where=where, currency=currency, as_of=as_of)
         return reported(self.engine, query, report_in) if report_in else costs(self.engine, query)
-
-    def _kept(self, key: str) -> None:
-        tag = canonical_tag(key.removeprefix(_TAG))
-        if key.startswith(_TAG) and "*" not in self.keep.tags and tag not in self.keep.tags:
-            kept = ", ".join(sorted(self.keep.tags))
-            raise UsageError(
-                f"tag {tag!r} is not kept in the ledger (kept: {kept}): add it to ledger.tags, then ingest"
-            )
-
-    def why_nothing(self, days: Days | None, as_of: datetime) -> str:
-        """Why `costs` had no rows, and what to do."""
-        from finops_ai.ledger.charges import known_all
-
-        known = known_all(self.engine, as_of)
-        if known:
-            first, last = known[0].billing_period, max(one.billing_period for one in known)
-            return f"no charges on these days; the ledger holds {min(first, last)} to {last}"
-        later = known_all(self.engine, self.now())
-        if later:
-            when = min(one.known_at for one in later)
-            return (
-                f"nothing was known at {as_of:%Y-%m-%d %H:%M:%S}Z: "
-                f"the first delivery was loaded {when:%Y-%m-%d %H:%M}Z; "
-                "history is loaded as known earlier by giving --as-of to ingest"
-            )
-        return "the ledger is empty: run finops-ai ingest"
 
     def showback(self, *, days: Days, as_of: datetime) -> list[dict[str, Any]]:
         """Costs by cost center and the pool they came from, after shared costs are split."""

@@ -45,8 +45,12 @@ def costs(
             days=days, group_by=keys, where=pairs(where or ()), currency=currency, as_of=as_of, report_in=report_in
         )
         show(rows, output, _columns(keys, cost_basis, reporting=report_in is not None))
+        from finops_ai.app.nothing import left_out, why_nothing
+
         if not rows:
-            progress(app.why_nothing(days, as_of))
+            progress(why_nothing(app.engine, as_of, app.now()))
+        elif told := left_out(app.engine, as_of, [value for key, value in pairs(where or ()) if key == "source"]):
+            progress(told)
         if report_in:
             from finops_ai.app.currencies import without_rates
 

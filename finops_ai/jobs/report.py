@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from finops_ai.allocation.coverage import COVERAGE_KEYS, coverage
+from finops_ai.allocation.rates import converted
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
@@ -17,7 +18,7 @@ from finops_ai.domain.forecast import LEVELS
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days, end_of_day
 from finops_ai.domain.proposal import Decision, Proposal
-from finops_ai.domain.report import AccountFact, Accuracy, DayFigure, DeliveryFact, ProposalFact, Report
+from finops_ai.domain.report import Accuracy, DayFigure, ProposalFact, Report
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.accuracy import bias, wape
@@ -25,6 +26,8 @@ from finops_ai.forecasting.accuracy import coverage as band_coverage
 from finops_ai.forecasting.run import expected_now
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
+from finops_ai.jobs.rates import table
+from finops_ai.jobs.reconciliation import reconciliation
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import charges, costs, findings, proposals, series
 from finops_ai.ledger.costs import CostQuery
@@ -47,11 +50,13 @@ def report(
     rules_version: str,
     pools: Sequence[Pool],
     forecast_settings: ForecastSettings,
+    reporting_currency: str | None,
     write: Write,
 ) -> Outcome:
     """Report on the last whole week before `as_of`; every table ties to the ledger or Leak is raised."""
     week = last_week(turn.as_of.date())
     direct = _direct(turn, week, pools)
+    deliveries, accounts = reconciliation(turn)
     usage = series.series(
         turn.engine, levels=LEVELS_OF_SCOPE, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days
     )
@@ -70,8 +75,9 @@ def report(
             coverage=coverage([row for row in direct if row["day"] in week], cost_basis=cost_basis),
             accuracy=_accuracy(turn, week, cost_basis),
             proposals=[_proposal(one) for one in proposals.proposals(turn.engine, turn.as_of)],
-            deliveries=_deliveries(turn),
-            accounts=_accounts(turn),
+            deliveries=deliveries,
+            accounts=accounts,
+            converted=_converted(turn, direct, week, reporting_currency),
             problems=_refused(turn),
         )
     )
@@ -91,6 +97,13 @@ def _direct(turn: Turn, week: Days, pools: Sequence[Pool]) -> list[dict[str, Any
         as_of=turn.as_of,
     )
     return costs.costs(turn.engine, query)
+
+
+def _converted(turn: Turn, direct: Sequence[Mapping[str, Any]], week: Days, reporting: str | None) -> list[dict[str, Any]]:
+    """The week's cost of each currency beside its worth in the reporting currency, where one is configured."""
+    if reporting is None:
+        return []
+    return converted((row for row in direct if row["day"] in week), (), reporting, table(turn.engine, turn.as_of))
 
 
 def _is_news(episode: Episode, week: Days) -> bool:
@@ -168,60 +181,6 @@ def _proposal(one: Proposal) -> ProposalFact:
         state=one.state,
         blocked_by=denied,
     )
-
-
-def _deliveries(turn: Turn) -> list[DeliveryFact]:
-    """Control totals of the exports beside what the ledger answers for the same source, period and currency."""
-    query = CostQuery(days=EVERY_DAY, group_by=("source", "billing_period"), where=(), currency=None, as_of=turn.as_of)
-    loaded = {
-        (row["source"], str(row["billing_period"])[:7], row["currency"]): row["billed_cost"]
-        for row in costs.costs(turn.engine, query)
-    }
-    earlier = {(one.source, one.billing_period): one for one in charges.known_all(turn.engine, turn.as_of - WEEK)}
-    found = []
-    for one in charges.known_all(turn.engine, turn.as_of):
-        before = earlier.get((one.source, one.billing_period))
-        if one.billing_period.end > (turn.as_of - WEEK).date():
-            before = None  # a month that went on is not restated by growing
-        for currency, exported in one.billed_cost.items():
-            found.append(
-                DeliveryFact(
-                    source=one.source,
-                    billing_period=one.billing_period,
-                    currency=currency,
-                    status="loaded",
-                    rows=one.rows,
-                    rows_rejected=one.rows_rejected,
-                    exported=exported,
-                    loaded=loaded.get((one.source, str(one.billing_period), currency), Decimal(0)),
-                    previous=before.billed_cost.get(currency) if before else None,
-                    loaded_at=one.known_at,
-                )
-            )
-    return found
-
-
-def _accounts(turn: Turn) -> list[AccountFact]:
-    """What each export's own lines say of a sub account beside what the ledger answers for it."""
-    keys = ("source", "billing_period", "sub_account_id")
-    query = CostQuery(days=EVERY_DAY, group_by=keys, where=(), currency=None, as_of=turn.as_of)
-    loaded = {
-        (*(row[key] for key in keys), row["currency"]): row["billed_cost"] for row in costs.costs(turn.engine, query)
-    }
-    found = []
-    for said in charges.said_by_account(turn.engine, turn.as_of):
-        at = (*(said[key] for key in keys), said["currency"])
-        found.append(
-            AccountFact(
-                source=said["source"],
-                billing_period=said["billing_period"],
-                currency=said["currency"],
-                sub_account_id=said["sub_account_id"],
-                exported=said["billed_cost"],
-                loaded=loaded.get(at, Decimal(0)),
-            )
-        )
-    return found
 
 
 def _refused(turn: Turn) -> list[Problem]:

@@ -46,6 +46,8 @@ class Facts:
     costs may have been split already (`x_shared_from` then names the pool, else is '' or missing).
     `forecasts`: of the total, of cost centers and of AI models; those issued last count, others are ignored.
     `coverage`: of the week's direct costs. `traces`: by episode key, the days to draw. `problems`: of the data.
+    `converted`: the week's cost by currency with `x_reporting_currency` and its worth in that,
+    `x_reporting_<cost_basis>_cost` (None where no rate is known).
     """
 
     as_of: datetime
@@ -62,6 +64,7 @@ class Facts:
     proposals: Sequence[ProposalFact] = ()
     deliveries: Sequence[DeliveryFact] = ()
     accounts: Sequence[AccountFact] = ()
+    converted: Sequence[Row] = ()
     problems: Sequence[Problem] = ()
 
     @property
@@ -218,7 +221,24 @@ def _worth(proposal: ProposalFact) -> tuple[Decimal, str]:
     return (-proposal.saving.middle.amount, proposal.key)
 
 
+def _reporting_currency(facts: Facts) -> Iterator[Note]:
+    """The week's cost of all currencies in the reporting currency, and what has no rate beside it."""
+    cost, worth = f"{facts.cost_basis}_cost", f"x_reporting_{facts.cost_basis}_cost"
+    if not facts.converted:
+        return
+    known = [row for row in facts.converted if row[worth] is not None]
+    code = facts.converted[0]["x_reporting_currency"]
+    told = "; ".join(f"{row[cost]:,.2f} {row['currency']} = {row[worth]:,.2f}" for row in known)
+    if known:
+        whole = total(row[worth] for row in known)
+        yield Note("info", f"All currencies this week: {whole:,.2f} {code} at the dated rates ({told}).")
+    for row in facts.converted:
+        if row[worth] is None:
+            yield Note("warning", f"No rate to {code} for {row[cost]:,.2f} {row['currency']}: not in that sum.")
+
+
 def _notes(facts: Facts) -> Iterator[Note]:
+    yield from _reporting_currency(facts)
     last = facts.week.end - timedelta(days=1)
     if facts.complete_through is None:
         yield Note("warning", "No day of the bill is complete yet: figures are what has been charged so far.")
