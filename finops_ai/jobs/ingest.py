@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from finops_ai.allocation.apply import allocate
 from finops_ai.allocation.rules import Rules
 from finops_ai.domain.delivery import Delivery, Refusal
-from finops_ai.domain.errors import Leak, Malformed, Problem, Unavailable
+from finops_ai.domain.errors import Leak, Malformed, Problem, Rejected, Unavailable
 from finops_ai.domain.money import plain
 from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import charges, usage
 from finops_ai.ledger.charges import KnownDelivery
 from finops_ai.sources.base import ChargeSource, Scan, UsageSource
+
+KEEP_EACH_READING = timedelta(days=7)
+"""After this, of the readings of a day only the last that was known at the end of each day is kept."""
 
 
 def ingest(
@@ -49,7 +52,7 @@ def ingest(
         try:
             results.append(_usage(turn, usage_source))
             counts[str(results[-1]["status"])] += 1
-        except (Malformed, Unavailable) as error:
+        except (Malformed, Rejected, Unavailable) as error:
             found = problems_of(error, usage_source.name)
             problems.extend(found)
             counts["unavailable" if isinstance(error, Unavailable) else "refused"] += 1
@@ -61,6 +64,7 @@ def forget(turn: Turn, before: datetime) -> None:
     """Drop versions that were superseded before that instant: nobody can ask for them any more."""
     charges.prune(turn.engine, before)
     usage.prune(turn.engine, before)
+    usage.thin(turn.engine, turn.now() - KEEP_EACH_READING)
 
 
 def _source(
@@ -155,14 +159,20 @@ def _refused(
 
 
 def _usage(turn: Turn, source: UsageSource) -> Mapping[str, Any]:
-    fingerprint = source.fingerprint()
-    if usage.known_usage(turn.engine, source.name, turn.as_of) == fingerprint:
-        return _shown(source.name, None, fingerprint, "unchanged")
-    turn.progress(f"{source.name}: reading usage")
-    usages = tuple(source.usage())
-    if not turn.dry_run:
-        usage.replace(turn.engine, source.name, fingerprint, usages, turn.as_of)
-    return _shown(source.name, None, fingerprint, "loaded", rows=sum(len(item.hours) for item in usages))
+    """Read what is new of a source, reading by reading: what came before one that fails is kept."""
+    known = usage.known_usage(turn.engine, source.name, turn.as_of)
+    rows, fingerprint, problems, status = 0, "", list[Problem](), "unchanged"
+    for reading in source.readings(turn.as_of):
+        fingerprint = reading.fingerprint
+        if known.get(reading.day) == fingerprint:
+            continue
+        turn.progress(f"{source.name}: reading usage{f' of {reading.day}' if reading.day else ''}")
+        scan = source.usage(reading)
+        if not turn.dry_run:
+            usage.replace(turn.engine, source.name, fingerprint, scan.usages, turn.as_of, reading.day)
+        status, rows = "loaded", rows + sum(len(one.hours) for one in scan.usages)
+        problems.extend(scan.problems)
+    return _shown(source.name, None, fingerprint, status, rows=rows, problems=problems)
 
 
 def _known(known: KnownDelivery, status: str, problems: Sequence[Problem] = ()) -> Mapping[str, Any]:

@@ -123,6 +123,26 @@ forecast = sa.Table(
     sa.Column("total_quantiles", pg.BYTEA, nullable=False),
 )
 
+# How the forecast known when a month began turned out, as it was seen on each day that looked.
+forecast_accuracy = sa.Table(
+    "forecast_accuracy",
+    metadata,
+    sa.Column("scope_digest", pg.BYTEA, primary_key=True),
+    _text("cost_basis", key=True),
+    _text("currency", key=True),
+    sa.Column("month", sa.Date, primary_key=True),
+    sa.Column("as_of_day", sa.Date, primary_key=True),
+    sa.Column("as_of", INSTANT, nullable=False),
+    _text("scope"),
+    sa.Column("issued_on", sa.Date, nullable=False),
+    _text("forecaster"),
+    sa.Column("days", sa.Integer, nullable=False),
+    *(
+        sa.Column(name, FLOAT, nullable=False)
+        for name in ("expected", "actual", "wape", "naive_wape", "bias", "coverage_80", "coverage_95")
+    ),
+)
+
 score = sa.Table(
     "score",
     metadata,
@@ -237,8 +257,9 @@ container = sa.Table(
     sa.Column("usage_delivery_id", sa.ForeignKey("usage_delivery.id", ondelete="CASCADE"), primary_key=True),
     sa.Column("number", sa.Integer, primary_key=True),
     *(_text(name) for name in ("cluster", "namespace", "kind", "name", "container")),
-    sa.Column("restarts", sa.BigInteger, nullable=False),
-    sa.Column("oom_kills", sa.BigInteger, nullable=False),
+    # Null where nothing tells of them, which is not the same as none.
+    sa.Column("restarts", sa.BigInteger),
+    sa.Column("oom_kills", sa.BigInteger),
     sa.Column("cpu_request_cores", FLOAT),
     sa.Column("cpu_limit_cores", FLOAT),
     sa.Column("memory_request_bytes", FLOAT),

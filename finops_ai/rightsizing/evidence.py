@@ -31,8 +31,8 @@ def evidence(
     facts["headroom_cpu"] = _headroom(then.cpu_request, percentile(observed.cpu, PERCENTILES["p99"]), "p99")
     facts["headroom_memory"] = _headroom(then.memory_request, observed.memory_max, "max")
     facts["throttled_share"] = f"{observed.throttled_share:.1%} of pod-hours"
-    facts["oom_kills"] = str(observed.oom_kills)
-    facts["restarts"] = str(observed.restarts)
+    facts["oom_kills"] = _count(observed.oom_kills)
+    facts["restarts"] = _count(observed.restarts)
     facts["replay_cpu_over_request"] = _over(observed.cpu, then.cpu_request)
     facts["replay_memory_over_request"] = _over(observed.memory, then.memory_request)
     facts["replay_memory_over_limit"] = _over(observed.memory, then.memory_limit)
@@ -70,3 +70,7 @@ def _over(ordered: tuple[Decimal, ...], bound: Decimal | None) -> str:
         return "no such bound"
     over = sum(value > bound for value in ordered)
     return f"{over} of {len(ordered)} pod-hours"
+
+
+def _count(count: int | None) -> str:
+    return "unknown" if count is None else str(count)

@@ -60,12 +60,15 @@ def _least(name: str, before: Decimal, after: Decimal, observed: Observed, setti
         margin = settings.memory_margin
         peak = observed.memory_max * (1 + margin)
         rules.append((peak, f"never below the observed maximum plus {margin:.0%} ({format_memory(peak)})"))
-        if observed.oom_kills:
+        if observed.oom_kills is None:
+            rules.append((before, "not lowered: nothing tells whether it was OOM-killed"))
+        elif observed.oom_kills:
             rules.append((before, f"not lowered after {observed.oom_kills} OOM kills"))
     if observed.throttled and name.startswith("cpu"):
         rules.append((before, "not lowered while it is throttled"))
     pod_days = Decimal(observed.pod_hours) / 24
-    if observed.restarts - observed.oom_kills > pod_days * Decimal(repr(settings.restarts_per_pod_day)):
+    crashes = (observed.restarts or 0) - (observed.oom_kills or 0)
+    if crashes > pod_days * Decimal(repr(settings.restarts_per_pod_day)):
         rules.append((before, f"not lowered while it keeps restarting ({observed.restarts} restarts)"))
     return max(rules, key=lambda rule: rule[0])
 

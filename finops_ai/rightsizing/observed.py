@@ -56,8 +56,8 @@ class Observed:
     pod_hours: int
     throttled_share: float
     memory_grows: bool
-    oom_kills: int
-    restarts: int
+    oom_kills: int | None
+    restarts: int | None
     throttled: bool
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,12 +13,16 @@ GIB = 1024 * MIB
 
 
 class Prices(BaseModel):
-    """Price of a reserved core and GiB per hour; `rate` is its name, shown beside every saving."""
+    """Price of a reserved core and GiB per hour; `rate` is its name, shown beside every saving.
+
+    `gpu_hour` prices whole devices by words of their model (`A100`, `L4`); the longest name that fits counts.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     cpu_core_hour: Decimal = Field(default=Decimal("0.031611"), ge=0)
     memory_gib_hour: Decimal = Field(default=Decimal("0.004237"), ge=0)
+    gpu_hour: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
     currency: str = "USD"
     rate: str = "illustrative on-demand"
 

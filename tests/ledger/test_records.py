@@ -107,8 +107,8 @@ def test_usage_comes_back_as_it_was_read(ledger: sa.Engine) -> None:
     back = usage.usages(ledger, NOW)
     assert len(back) == 3
     assert all(same_usage(one, other) for one, other in zip(given, back, strict=True))
-    assert usage.known_usage(ledger, "prom", NOW) == "f1"
-    assert usage.known_usage(ledger, "files", NOW) is None
+    assert usage.known_usage(ledger, "prom", NOW) == {None: "f1"}
+    assert usage.known_usage(ledger, "files", NOW) == {}
 
 
 def test_usage_is_replaced_whole_by_source_and_read_as_of_an_instant(ledger: sa.Engine) -> None:
@@ -117,7 +117,7 @@ def test_usage_is_replaced_whole_by_source_and_read_as_of_an_instant(ledger: sa.
     usage.replace(ledger, "prom", "f2", [a_usage("new")], NOW + HOUR)
     names = [[each.workload.name for each in usage.usages(ledger, at)] for at in (NOW - HOUR, NOW, NOW + HOUR)]
     assert names == [[], ["file", "old", "gone"], ["file", "new"]]
-    assert usage.known_usage(ledger, "prom", LATER) == "f2"
+    assert usage.known_usage(ledger, "prom", LATER) == {None: "f2"}
     assert usage.prune(ledger, NOW) == 0
     assert usage.prune(ledger, NOW + HOUR) == 1
     assert [each.workload.name for each in usage.usages(ledger, NOW)] == ["file"]
@@ -129,7 +129,7 @@ def test_usage_that_the_tables_refuse_leaves_the_old(ledger: sa.Engine) -> None:
     usage.replace(ledger, "prom", "f1", [a_usage("old")], NOW)
     with pytest.raises(Malformed):
         usage.replace(ledger, "prom", "f2", [a_usage("a\0b")], NOW + HOUR)
-    assert usage.known_usage(ledger, "prom", NOW) == "f1"
+    assert usage.known_usage(ledger, "prom", NOW) == {None: "f1"}
 
 
 @pytest.mark.parametrize(("view", "columns"), VIEWS.items())

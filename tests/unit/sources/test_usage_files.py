@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from finops_ai.domain.usage import ContainerUsage, Workload
 from finops_ai.sources import usage_files
 from tests.unit.sources.exports import WORLD, Row, csv_text, packed
 
+NOW = datetime(2026, 4, 2, tzinfo=UTC)
 SAMPLE: Row = {
     "timestamp": "2026-04-01T00:00:00Z",
     "cluster": "shop",
@@ -43,7 +45,13 @@ def sample(hour: int = 0, pod: str = "api-1", **columns: str) -> Row:
 def usage(root: Path, *files: list[Row]) -> list[ContainerUsage]:
     for number, rows in enumerate(files):
         (root / f"{number}.csv.gz").write_bytes(packed(csv_text(rows)))
-    return list(usage_files.make(usage_files.Settings(name="usage", uri=str(root)), WORLD).usage())
+    return scanned(root)
+
+
+def scanned(root: Path) -> list[Any]:
+    source = usage_files.make(usage_files.Settings(name="usage", uri=str(root)), WORLD)
+    (reading,) = source.readings(NOW)
+    return list(source.usage(reading).usages)
 
 
 def test_units_become_cores_and_bytes(tmp_path: Path) -> None:
@@ -143,7 +151,7 @@ def test_a_cut_file_and_an_empty_folder_are_told(tmp_path: Path) -> None:
 def test_the_fingerprint_follows_the_content(tmp_path: Path) -> None:
     source = usage_files.make(usage_files.Settings(name="usage", uri=str(tmp_path)), WORLD)
     usage(tmp_path, [sample()])
-    before = source.fingerprint()
-    assert source.fingerprint() == before
+    before = list(source.readings(NOW))
+    assert list(source.readings(NOW)) == before
     usage(tmp_path, [sample(cpu_avg_m="16")])
-    assert source.fingerprint() != before
+    assert list(source.readings(NOW)) != before
