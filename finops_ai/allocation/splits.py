@@ -91,7 +91,7 @@ def share(rows: Sequence[Row], pools: Sequence[Pool]) -> list[dict[str, Any]]:
     result = [{**row, "x_shared_from": ""} for row in direct]
     for pool, merged in _merged((pool, row) for pool, row in shared if _has_receivers(pool, row, weights)):
         result.extend(_parts(merged, pool, weights))
-    _settle(rows, result)
+    settle(rows, result, "splitting shared costs")
     return result
 
 
@@ -151,12 +151,13 @@ def _parts(row: dict[str, Any], pool: Pool, weights: Mapping[Group, Mapping[str,
         yield {**row, **part, "x_cost_center": receiver, "x_shared_from": pool.name}
 
 
-def _settle(before: Sequence[Row], after: Sequence[Row]) -> None:
-    for measure in MEASURES:
+def settle(before: Sequence[Row], after: Sequence[Row], by: str, measures: Sequence[str] = MEASURES) -> None:
+    """Raises Leak when `by` changed the sum of a measure in a currency."""
+    for measure in measures:
         gone = _sums(before, measure)
         come = _sums(after, measure)
         if gone != come:
-            raise Leak(f"splitting shared costs changed {measure} from {gone} to {come}")
+            raise Leak(f"{by} changed {measure} from {gone} to {come}")
 
 
 def _sums(rows: Sequence[Row], measure: str) -> dict[str, Decimal]:
