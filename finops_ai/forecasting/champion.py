@@ -16,6 +16,11 @@ from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
 from finops_ai.forecasting.prophet import NoFit, ProphetForecaster
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.forecasting.theta import Theta
+
+COMBINATION = "combination"
+WITH_PROPHET = "prophet+combination"
+"""Where Prophet beats the combination each has half a say: what won three windows need not win the fourth."""
 
 _COLD = 1  # the place of the seasonal naive among the candidates
 
@@ -34,6 +39,7 @@ class Contest:
     """The champion of each series, with its forecast and its backtest; `errors` are shares of the cost per name.
 
     `answer` (series, windows, horizon) is NaN where a day is not known or the window's history was too short.
+    `candidates` are all that competed, the cheapest first.
     """
 
     champions: list[str]
@@ -41,6 +47,7 @@ class Contest:
     past: FloatArray
     answer: FloatArray
     errors: list[dict[str, float]]
+    candidates: tuple[Candidate, ...]
 
 
 def contest(group: Group, windows: Sequence[Window], horizon_days: int, settings: ForecastSettings) -> Contest:
@@ -57,14 +64,14 @@ def contest(group: Group, windows: Sequence[Window], horizon_days: int, settings
 
     candidates = [
         _baseline(group, windows, horizon_days, settings),
-        *(_cheap(one, group, windows, horizon_days) for one in (SeasonalNaive(), TrailingMean())),
+        *(_cheap(one, group, windows, horizon_days) for one in (SeasonalNaive(), TrailingMean(), Theta())),
     ]
-    errors = np.stack([_error(answer, one.past) for one in candidates])
+    errors = np.stack([backtest_error(answer, one.past) for one in candidates])
     best = np.where(begun.sum(axis=1) < settings.cold_days, _COLD, 0)
     for i in range(1, len(candidates)):
         lowest = np.take_along_axis(errors, best[None], axis=0)[0]
         best[errors[i] < lowest * (1 - settings.challenge_margin)] = i  # never where nothing was judged: NaN
-    point, past = candidates[0].point, candidates[0].past
+    point, past = candidates[0].point.copy(), candidates[0].past.copy()
     for i, one in enumerate(candidates[1:], start=1):
         rows = best == i
         point[rows], past[rows] = one.point[rows], one.past[rows]
@@ -77,6 +84,7 @@ def contest(group: Group, windows: Sequence[Window], horizon_days: int, settings
             {one.name: round(float(e), 6) for one, e in zip(candidates, column, strict=True) if np.isfinite(e)}
             for column in errors.T
         ],
+        candidates=tuple(candidates),
     )
 
 
@@ -102,8 +110,10 @@ def challenge(
                     history[:, : windows[k].origin], group.start, horizon_days, group.keys[row : row + 1]
                 )
             mine, theirs = (
-                _error(state.answer[row : row + 1], past),
-                _error(state.answer[row : row + 1], np.where(np.isfinite(past), state.past[row : row + 1], np.nan)),
+                backtest_error(state.answer[row : row + 1], past),
+                backtest_error(
+                    state.answer[row : row + 1], np.where(np.isfinite(past), state.past[row : row + 1], np.nan)
+                ),
             )
             if np.isfinite(mine[0]):
                 state.errors[row][prophet.name] = round(float(mine[0]), 6)
@@ -112,7 +122,12 @@ def challenge(
             point = prophet.forecast(history, group.start, horizon_days, group.keys[row : row + 1])
         except NoFit:
             continue
-        state.champions[row], state.point[row], state.past[row] = prophet.name, point[0], past[0]
+        if state.champions[row] == COMBINATION:
+            state.champions[row] = WITH_PROPHET
+            state.point[row] = 0.5 * (state.point[row] + point[0])
+            state.past[row] = 0.5 * (state.past[row] + past[0])
+        else:
+            state.champions[row], state.point[row], state.past[row] = prophet.name, point[0], past[0]
 
 
 def _cheap(forecaster: Forecaster, group: Group, windows: Sequence[Window], horizon_days: int) -> Candidate:
@@ -134,7 +149,7 @@ def _baseline(group: Group, windows: Sequence[Window], horizon_days: int, settin
     return Candidate(name=Baseline.name, point=rolling[end], past=past)
 
 
-def _error(answer: FloatArray, past: FloatArray) -> FloatArray:
+def backtest_error(answer: FloatArray, past: FloatArray) -> FloatArray:
     """Absolute errors over all windows as a share of the cost, shape (series,); NaN where nothing could be judged."""
     both = np.isfinite(answer) & np.isfinite(past)
     share = wape(

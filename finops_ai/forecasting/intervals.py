@@ -1,6 +1,7 @@
 """Bands whose width was measured: split conformal quantiles of backtest errors, for days and for sums of days.
 
-Errors are relative to a day's unit (half the forecast, half the usual cost). Each series has its own usual error per
+Errors are measured in a day's unit: how far a learned model lets the day go to that side, or without one half the
+forecast and half the usual cost. Each series has its own usual error per
 horizon, shrunk to its scope class while it is young; the shape around it is pooled over the class. Conformal
 prediction: V. Vovk et al., "Algorithmic Learning in a Random World" (2005); J. Lei et al., JASA 113 (2018).
 """
@@ -27,6 +28,9 @@ _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
 _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
+_MOST_WIDENING = 1.5
+POOLED = 10**9
+"""A shrinkage at which series do not speak for themselves: their units do it already."""
 _ENOUGH = 30  # judged days below which a measured coverage would be chance
 
 
@@ -34,33 +38,44 @@ _ENOUGH = 30  # judged days below which a measured coverage would be chance
 class Residuals:
     """Backtest of one forecaster per series.
 
-    `answer` and `forecast` have shape (series, windows, horizon_days), `usual` (series, windows); NaN where a
+    `answer`, `forecast` and the units `below` and `above` it have shape (series, windows, horizon_days); NaN where a
     window does not count or a day is not known. `classes` (series,) numbers the scope classes.
     """
 
     answer: FloatArray
     forecast: FloatArray
-    usual: FloatArray
+    below: FloatArray
+    above: FloatArray
     classes: NDArray[np.intp]
 
-    def unit(self) -> FloatArray:
-        return day_unit(self.forecast, self.usual)
+    def days(self) -> FloatArray:
+        """Errors of days in units."""
+        return _in_units(self.answer - self.forecast, self.below, self.above)
 
-    def newest(self, first: int) -> Residuals:
+    def sums(self) -> FloatArray:
+        """Errors of the sums through each day, in summed units."""
+        error, below, above = (np.cumsum(x, axis=2) for x in (self.answer - self.forecast, self.below, self.above))
+        return _in_units(error, below, above)
+
+    def windows(self, some: slice) -> Residuals:
         return Residuals(
-            answer=self.answer[:, first:],
-            forecast=self.forecast[:, first:],
-            usual=self.usual[:, first:],
+            answer=self.answer[:, some],
+            forecast=self.forecast[:, some],
+            below=self.below[:, some],
+            above=self.above[:, some],
             classes=self.classes,
         )
 
-    def oldest(self, last: int) -> Residuals:
-        return Residuals(
-            answer=self.answer[:, :last],
-            forecast=self.forecast[:, :last],
-            usual=self.usual[:, :last],
-            classes=self.classes,
-        )
+
+def _in_units(error: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:
+    return np.where(error < 0, error / below, error / above)
+
+
+def band(median: FloatArray, below: FloatArray, above: FloatArray, offsets: FloatArray) -> FloatArray:
+    """Quantiles (series, len(LEVELS), days) from offsets of the same shape in units, the rest (series, days)."""
+    unit = np.where(offsets < 0, below[:, None], above[:, None])
+    quantiles: FloatArray = median[:, None] + unit * offsets
+    return quantiles
 
 
 def day_unit(forecast: FloatArray, usual: FloatArray) -> FloatArray:
@@ -70,7 +85,7 @@ def day_unit(forecast: FloatArray, usual: FloatArray) -> FloatArray:
 
 def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatArray:
     """Quantiles of a day's error in day units, shape (series, len(LEVELS), horizon_days)."""
-    error = (past.answer - past.forecast) / past.unit()
+    error = past.days()
     cells, centres, start = [], [], 0
     for last in BUCKETS:
         if start >= horizon_days:
@@ -86,10 +101,34 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatA
 
     Days err together, so a sum is calibrated by itself and not from its days.
     """
-    error = np.cumsum(past.answer - past.forecast, axis=2) / np.cumsum(past.unit(), axis=2)
+    error = past.sums()
     at = [h for h in SUMS if h < horizon_days] + [min(horizon_days, SUMS[-1])]
     at = sorted(set(at))
     return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
+
+
+def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
+    """`offsets` (series, len(LEVELS), days) of days or sums, widened as the newest backtest shows to be needed.
+
+    Bands from the older two thirds of windows are held against the newest third: where more of those days lie outside
+    than should, the world has become rougher than it was, and is taken to be half as much rougher again when the
+    forecast is due.
+    """
+    windows, horizon_days = past.answer.shape[1:]
+    cut = windows - windows // 3
+    older = day_offsets(past.windows(slice(cut)), horizon_days, shrinkage=POOLED)[:, None]
+    error = past.windows(slice(cut, None)).days()
+    factor = np.ones(len(LEVELS))
+    for level, (low, high) in _BANDS.items():
+        bound = np.where(error < 0, older[:, :, low], older[:, :, high])
+        used = np.divide(error, bound, out=np.full(error.shape, np.nan), where=np.abs(bound) > 0)
+        known = used[np.isfinite(used)]
+        if len(known) >= _SMALL_CLASS:
+            needed = float(np.sqrt(np.clip(np.quantile(known, level), 1.0, _MOST_WIDENING)))
+            outer = level == max(_BANDS)
+            factor[[low, high] if outer else slice(low, high + 1)] = needed
+    widened: FloatArray = offsets * factor[None, :, None]
+    return widened
 
 
 def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatArray]:
@@ -99,9 +138,8 @@ def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatAr
     """
     windows, horizon_days = past.answer.shape[1:]
     cut = windows - windows // 3
-    later = past.newest(cut)
-    offsets = day_offsets(past.oldest(cut), horizon_days, shrinkage=shrinkage)
-    error = ((later.answer - later.forecast) / later.unit()).reshape(len(offsets), -1)
+    offsets = day_offsets(past.windows(slice(cut)), horizon_days, shrinkage=shrinkage)
+    error = past.windows(slice(cut, None)).days().reshape(len(offsets), -1)
     few = np.isfinite(error).sum(axis=1) < _ENOUGH
     shares = {}
     for level, (low, high) in _BANDS.items():

@@ -10,6 +10,8 @@ import numpy as np
 
 from finops_ai.domain.series import CostSeries, FloatArray
 
+_LARGEST = 1e15  # no bill of a day is larger; squares of what is not a bill would not be numbers any more
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Group:
@@ -51,6 +53,7 @@ def _group(series: Sequence[CostSeries], members: list[int], end: date, history_
         known = series[i].complete_values[-width:]
         row[width - len(known) :] = known
     values[~np.isfinite(values)] = np.nan
+    np.clip(values, -_LARGEST, _LARGEST, out=values)
     begun = np.logical_or.accumulate(np.nan_to_num(values) != 0, axis=1)
     begun |= ~begun.any(axis=1, keepdims=True)  # never cost anything: its zeros are all there is to know
     values[~begun] = np.nan

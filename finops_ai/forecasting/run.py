@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -10,46 +11,93 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.expectation import Expectation
 from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.backtest import windows
 from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
-from finops_ai.forecasting.champion import challenge, contest
-from finops_ai.forecasting.intervals import Residuals, day_offsets, day_unit, measured_coverage, sum_offsets
+from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
+from finops_ai.forecasting.intervals import (
+    POOLED,
+    Residuals,
+    band,
+    carried,
+    day_offsets,
+    measured_coverage,
+    sum_offsets,
+)
+from finops_ai.forecasting.issue import VERSION, combine, plain_spread
 from finops_ai.forecasting.matrix import Group, align
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
 from finops_ai.forecasting.position import month_ends
 from finops_ai.forecasting.prophet import ProphetForecaster
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.forecasting.teaching import Taught, changes_of, teach
+from finops_ai.forecasting.theta import Theta
 
 _USUAL_DAYS = 28
 _CLAMP_DAYS = 90
+_TOLD_DAYS = 14
+_MEDIAN = LEVELS.index(0.5)
+_REMAINS = 0.05  # share of the upper band that what was switched off may still cost
 _BLOCK = 2048  # series banded together: bounds memory at about 100 bytes x windows x horizon each
-_FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Baseline, ProphetForecaster)
+_FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 _VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
+_VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
 
 
 def forecast_all(
-    series: Sequence[CostSeries], *, horizon_days: int, issued_on: date, settings: ForecastSettings
+    series: Sequence[CostSeries],
+    *,
+    horizon_days: int,
+    issued_on: date,
+    settings: ForecastSettings,
+    announced: Sequence[KnownEvent] = (),
 ) -> list[Forecast]:
     """Forecast every series from the day after its last complete day, in the order given.
 
-    Nothing after `complete_through` is read. Never NaN and never an exception for odd data: what could not be
-    forecast as it should says so in `degraded`. Raises ValueError for a horizon under one day.
+    Nothing after `complete_through` is read, but the dates of `announced` changes. Never NaN and never an exception for
+    odd data: what could not be forecast as it should says so in `degraded`. Raises ValueError for a horizon under one
+    day.
     """
     if horizon_days < 1:
         raise ValueError(f"horizon_days must be at least 1, not {horizon_days}")
     found: list[Forecast | None] = [None] * len(series)
     dearest = _dearest(series, settings)
+    scopes = [one.scope for one in series]
+    blocks = []
     for group in align(series, history_days=settings.history_days):
         for at in range(0, len(group.members), _BLOCK):
             block = group.rows(at, at + _BLOCK)
-            for i, one in zip(
-                block.members, _block(series, block, horizon_days, issued_on, dearest, settings), strict=True
-            ):
-                found[i] = one
+            blocks.append((block, changes_of(block, scopes, horizon_days, announced)))
+    taught = teach(blocks, horizon_days, settings)
+    ending = [one for one in announced if one.ends_use]
+    for block, changes in blocks:
+        made = _block(series, block, changes, horizon_days, issued_on, dearest, taught, settings)
+        for i, one in zip(block.members, made, strict=True):
+            found[i] = _ended(one, ending)
     return [one or _nothing(series[i], horizon_days, issued_on) for i, one in enumerate(found)]
+
+
+def _ended(one: Forecast, ending: Sequence[KnownEvent]) -> Forecast:
+    """The forecast of a scope whose use was announced to end: from that day on nothing, or next to nothing."""
+    recent = one.days.start - timedelta(days=_TOLD_DAYS)  # what ended earlier shows in the costs, or did not end
+    told = [event.days.start for event in ending if event.scope.contains(one.scope) and event.days.start >= recent]
+    first = min(told, default=one.days.end)
+    at = max((first - one.days.start).days, 0)
+    if at >= len(one.days):
+        return one
+    left = one.quantiles.copy()
+    left[:, at:] = np.where(np.array(LEVELS)[:, None] > 0.5, _REMAINS * np.maximum(left[:, at:], 0), 0.0)
+    before, after = (np.cumsum(each, axis=1) for each in (one.quantiles, left))
+    totals = {}
+    for day, values in one.total_quantiles.items():
+        through = (day - one.days.start).days
+        was, stays = (float(each[-1, through] - each[0, through]) for each in (before, after))
+        narrower = stays / was if was > 0 else 0.0
+        totals[day] = after[_MEDIAN, through] + narrower * (values - values[_MEDIAN])
+    return replace(one, quantiles=left, total_quantiles=totals)
 
 
 def expected_now(series: Sequence[CostSeries], *, lookback_days: int, settings: ForecastSettings) -> list[Expectation]:
@@ -86,36 +134,42 @@ def expected_now(series: Sequence[CostSeries], *, lookback_days: int, settings: 
 def _block(
     series: Sequence[CostSeries],
     group: Group,
+    changes: NDArray[np.bool_],
     horizon_days: int,
     issued_on: date,
     dearest: frozenset[int],
+    taught: Taught | None,
     settings: ForecastSettings,
 ) -> list[Forecast]:
     past = windows(group.values, group.start, horizon_days=horizon_days, settings=settings)
     state = contest(group, past, horizon_days, settings)
+    spread = plain_spread(state, group, past, settings)
+    classes = _classes(series, group)
+    if taught:
+        combine(state, spread, group, changes, past, taught, classes, settings)
     if past:
         challenge(state, [row for row, i in enumerate(group.members) if i in dearest], group, past, settings)
     point, lowest, highest = _clamped(state.point, group.values, settings)
     residuals = Residuals(
         answer=state.answer,
         forecast=state.past,
-        usual=np.stack([_usual(w.values[:, : w.origin], settings) for w in past], axis=1)
-        if past
-        else np.zeros((len(point), 0)),
-        classes=_classes(series, group),
+        below=spread.past_below,
+        above=spread.past_above,
+        classes=classes,
     )
-    unit = day_unit(point, _usual(group.values, settings))
-    spread = day_offsets(residuals, horizon_days, shrinkage=settings.shrinkage)
-    quantiles = np.clip(point[:, None] + unit[:, None] * spread, lowest[:, None, None], highest[:, None, None])
+    shrinkage = POOLED if taught else settings.shrinkage
+    offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    quantiles = band(point, spread.below, spread.above, offsets)
+    quantiles = np.clip(quantiles, lowest[:, None, None], highest[:, None, None])
     ends = sorted({*month_ends(group.end, horizon_days).tolist(), horizon_days - 1})
-    sums, units = np.cumsum(point, axis=1)[:, ends], np.cumsum(unit, axis=1)[:, ends]
-    sum_spread = sum_offsets(residuals, horizon_days, shrinkage=settings.shrinkage)[:, :, ends]
+    sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (point, spread.below, spread.above))
+    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))[:, :, ends]
     totals = np.clip(
-        sums[:, None] + units[:, None] * sum_spread,
+        band(sums, below, above, sum_spread),
         (lowest[:, None] * (np.array(ends) + 1))[:, None],
         (highest[:, None] * (np.array(ends) + 1))[:, None],
     )
-    covered = measured_coverage(residuals, shrinkage=settings.shrinkage)
+    covered = measured_coverage(residuals, shrinkage=shrinkage)
     days = Days(group.end, group.end + timedelta(days=horizon_days))
     known = np.isfinite(group.values).sum(axis=1)
     return [
@@ -144,15 +198,6 @@ def _clamped(
     highest = settings.ceiling * np.maximum(recent.max(axis=1), 0.0)
     lowest = settings.ceiling * np.minimum(recent.min(axis=1), 0.0)
     return np.clip(point, lowest[:, None], highest[:, None]), lowest, highest
-
-
-def _usual(history: FloatArray, settings: ForecastSettings) -> FloatArray:
-    """Mean absolute cost of the last four weeks, at least the small cost; shape (series,)."""
-    recent = history[:, -_USUAL_DAYS:]
-    known = np.isfinite(recent)
-    mean = np.where(known, np.abs(recent), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    usual: FloatArray = np.maximum(mean, settings.small_cost)
-    return usual
 
 
 def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:

@@ -47,3 +47,17 @@ class ForecastSettings:
     """No forecast exceeds this multiple of the largest cost of the last 90 days."""
     shrinkage: int = 30
     """A series' own error counts as much as its scope class's when it has this many backtest residuals."""
+    boosted: bool = True
+    """Learn one boosted quantile model over all series; without it the regression and the naive ones remain."""
+    boosted_rounds: int = 120
+    """Trees of each booster ..."""
+    boosted_rate: float = 0.1
+    """... how much of the remaining error each corrects ..."""
+    boosted_leaves: int = 31
+    """... and how fine a distinction it may make."""
+    boosted_step: int = 6
+    """Examples are taken from origins so many days apart, at least ..."""
+    boosted_origins: int = 60
+    """... and from so many origins at most."""
+    boosted_series: int = 200
+    """Series asked at each origin, at most; spread over all."""

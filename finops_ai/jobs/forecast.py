@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.money import plain, total
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days
-from finops_ai.domain.series import CostSeries
+from finops_ai.domain.scope import Scope
+from finops_ai.domain.series import CostSeries, FloatArray
+from finops_ai.forecasting.coherence import Coherent, coherent
+from finops_ai.forecasting.explain import explain_all
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs.promises import look_back
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import costs, findings, series
+from finops_ai.ledger import costs, findings, promises, series
 
 LOW_95, LOW_80, MEDIAN, HIGH_80, HIGH_95 = (LEVELS.index(level) for level in (0.025, 0.1, 0.5, 0.9, 0.975))
 LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
@@ -29,6 +34,7 @@ LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
 )
 """Scopes that are forecast and watched: total, cost center, AI model, cost center x service."""
 
+_BANDS = {"low_95": LOW_95, "low_80": LOW_80, "high_80": HIGH_80, "high_95": HIGH_95}
 _KEYS = tuple(dict.fromkeys(key for level in LEVELS_OF_SCOPE for key in level))
 
 
@@ -39,6 +45,7 @@ def forecast(
     horizon_days: int,
     settle_days: Mapping[str, int],
     settings: ForecastSettings,
+    announced: Sequence[KnownEvent] = (),
     where: Sequence[tuple[str, str]] = (),
 ) -> Outcome:
     """Forecast every scope from the day after its last complete day; record, and tell month ends.
@@ -46,23 +53,33 @@ def forecast(
     Usage follows people and machines, the rest (tax, fees, credits) the calendar, so that each is forecast by itself;
     a scope's forecast is their sum, with the band of its usage.
     """
-    usage = _series(turn, cost_basis, settle_days, "usage")
-    other = _series(turn, cost_basis, settle_days, "other")
+    usage, other = _from_one_day(
+        _series(turn, cost_basis, settle_days, "usage"), _series(turn, cost_basis, settle_days, "other")
+    )
     turn.progress(f"forecasting {len(usage)} series")
     issued_on = turn.as_of.date()
-    found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings)
-    cheap = replace(settings, prophet_series=0)
+    found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings, announced=announced)
+    cheap = replace(settings, prophet_series=0, boosted=False)
     fees = {
         (one.scope, one.currency): one
         for one in forecast_all(other, horizon_days=horizon_days + 62, issued_on=issued_on, settings=cheap)
     }
     told = [_with_fees(one, fees.pop((one.scope, one.currency), None)) for one in found]
     told += [_cut(one, horizon_days) for one in fees.values()]
+    family = coherent(told)
+    told = [one.forecast for one in family]
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, forecasts=told)
-    wanted = [one for one in told if all(one.scope.get(key) == value for key, value in where)]
+        promises.keep(turn.engine, look_back(turn, usage, other), turn.as_of)
+    wanted = [one for one in family if all(one.forecast.scope.get(key) == value for key, value in where)]
     billed = _Billed(turn, cost_basis)
-    rows = tuple(_told(one, billed.of(one), cost_basis) for one in sorted(wanted, key=lambda one: one.scope))
+    reasons = _reasons(
+        usage, found, settings, announced, {(one.forecast.scope, one.forecast.currency) for one in wanted}
+    )
+    rows = tuple(
+        _told(one, billed.of(one.forecast), cost_basis, reasons.get((one.forecast.scope, one.forecast.currency), {}))
+        for one in sorted(wanted, key=lambda one: one.forecast.scope)
+    )
     counts = {"scopes": len(told)}
     for one in told:
         name = one.forecaster.partition("/")[0]
@@ -79,6 +96,21 @@ def _series(turn: Turn, cost_basis: str, settle_days: Mapping[str, int], charges
         settle_days=settle_days,
         charges=charges,
     )
+
+
+def _from_one_day(*kinds: Sequence[CostSeries]) -> list[list[CostSeries]]:
+    """All series of a currency end with the day that is whole for all of them, so that their forecasts can add up.
+
+    A source that brought nothing for long holds nobody back, as in `complete_through` of the total.
+    """
+    through: dict[str, date] = {}
+    for one in (each for kind in kinds for each in kind):
+        if one.days.end - timedelta(days=series.RECENT_DAYS) <= one.complete_through:
+            through[one.currency] = min(one.complete_through, through.get(one.currency, date.max))
+    return [
+        [replace(one, complete_through=through.get(one.currency, one.complete_through)) for one in kind]
+        for kind in kinds
+    ]
 
 
 def _with_fees(usage: Forecast, fees: Forecast | None) -> Forecast:
@@ -128,8 +160,35 @@ class _Billed:
         )
 
 
-def _told(one: Forecast, billed: Decimal, cost_basis: str) -> Mapping[str, Any]:
-    """A forecast as the public surface tells it: by day, and for the month in which it begins."""
+def _reasons(
+    usage: Sequence[CostSeries],
+    found: Sequence[Forecast],
+    settings: ForecastSettings,
+    announced: Sequence[KnownEvent],
+    wanted: Collection[tuple[Scope, str]],
+) -> dict[tuple[Scope, str], Mapping[str, FloatArray]]:
+    """What the wanted scopes' usage forecasts are made of."""
+    chosen = [i for i, one in enumerate(usage) if (one.scope, one.currency) in wanted]
+    parts = explain_all([usage[i] for i in chosen], [found[i] for i in chosen], settings, announced)
+    return {(usage[i].scope, usage[i].currency): each for i, each in zip(chosen, parts, strict=True)}
+
+
+def _components(found: Coherent, reasons: Mapping[str, FloatArray], days: int) -> dict[str, Decimal]:
+    """Parts of the median of the first `days` days, adding up to it to the cent.
+
+    `other` is what no usage explains: other charges, and what it takes to add up with other scopes.
+    """
+    parts = {name: _cents(part[:days].sum()) for name, part in reasons.items()}
+    whole = _hundredths(found.table[MEDIAN, :days].sum())
+    return {**parts, "other": whole - total(parts.values())}
+
+
+def _told(found: Coherent, billed: Decimal, cost_basis: str, reasons: Mapping[str, FloatArray]) -> Mapping[str, Any]:
+    """A forecast as the public surface tells it: by day, and for the month in which it begins.
+
+    Amounts by level add up over scopes; `low_…` and `high_…` are the scope's own band.
+    """
+    one = found.forecast
     month = BillingPeriod.of(one.days.start)
     end = one.total_quantiles.get(month.end - timedelta(days=1))
     return {
@@ -143,19 +202,31 @@ def _told(one: Forecast, billed: Decimal, cost_basis: str) -> Mapping[str, Any]:
         "backtest_error": dict(one.backtest_error),
         "month": str(month),
         "month_to_date": billed,
-        "month_end": None if end is None else billed + _cents(end[MEDIAN]),
+        "month_end": None
+        if end is None
+        else billed + _hundredths(found.table[MEDIAN, : _day_of(one, month) + 1].sum()),
         "low_80": None if end is None else billed + _cents(end[LOW_80]),
         "high_80": None if end is None else billed + _cents(end[HIGH_80]),
         "low_95": None if end is None else billed + _cents(end[LOW_95]),
         "high_95": None if end is None else billed + _cents(end[HIGH_95]),
+        "components": None if end is None else _components(found, reasons, _day_of(one, month) + 1),
         "days": [
             {
                 "day": day.isoformat(),
-                **{f"q{level:g}": plain(_cents(one.quantiles[k, i])) for k, level in enumerate(LEVELS)},
+                **{f"q{level:g}": plain(_hundredths(found.table[k, i])) for k, level in enumerate(LEVELS)},
+                **{name: plain(_cents(one.quantiles[k, i])) for name, k in _BANDS.items()},
             }
             for i, day in enumerate(one.days)
         ],
     }
+
+
+def _day_of(one: Forecast, month: BillingPeriod) -> int:
+    return (month.end - one.days.start).days - 1
+
+
+def _hundredths(cents: int) -> Decimal:
+    return Decimal(int(cents)).scaleb(-2)
 
 
 def _cents(value: float) -> Decimal:

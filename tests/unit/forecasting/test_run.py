@@ -19,7 +19,7 @@ from finops_ai.forecasting.run import expected_now, forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
 from tests.unit.forecasting.bills import START, Bill, one_series
 
-CHEAP = ForecastSettings(prophet_series=0)
+CHEAP = ForecastSettings(prophet_series=0, boosted=False)
 TODAY = date(2026, 1, 1)
 
 
@@ -129,7 +129,7 @@ class TestChampions:
 
     def test_prophet_is_asked_about_the_dearest_only(self) -> None:
         series = Bill(days=200).series()
-        found = _forecast(*series, settings=ForecastSettings(prophet_series=2, prophet_windows=1))
+        found = _forecast(*series, settings=ForecastSettings(prophet_series=2, prophet_windows=1, boosted=False))
         asked = {one.scope for one in found if "prophet" in one.backtest_error}
         dearest = sorted(series, key=lambda one: -one.values[-28:].sum())[:2]
         assert asked == {one.scope for one in dearest}

@@ -1,0 +1,81 @@
+"""How good the engines are: replayed over given series for others to judge, and by their own past promises."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from finops_ai.cli.context import Output, OutputOption, call, progress, show
+from finops_ai.domain.errors import UsageError
+
+InputOption = Annotated[
+    Path, typer.Option("--input", "-i", help="Folder with one split: costs, series.csv, task.json.")
+]
+FileOption = Annotated[Path, typer.Option("--output", "-o", help="The CSV file to write.")]
+SampleOption = Annotated[int, typer.Option("--sample", min=1, help="Only every so manyth series.")]
+JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use.")]
+
+
+def evaluate_forecast(
+    input: InputOption,
+    output: FileOption,
+    sample: SampleOption = 1,
+    jobs: JobsOption = 1,
+    origins: Annotated[
+        str,
+        typer.Option("--origins", help="Mornings, YYYY-MM-DD with commas [default: the last five firsts of a month]."),
+    ] = "",
+) -> None:
+    """Forecast 90 days on each origin from what was known then; one row for each series, origin and day."""
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_forecast import run
+
+    try:
+        mornings = [date.fromisoformat(one.strip()) for one in origins.split(",") if one.strip()]
+    except ValueError as error:
+        raise UsageError(f"--origins wants YYYY-MM-DD with commas between: {error}") from None
+    run(read_split(input).every(sample), output, origins=mornings, jobs=jobs, progress=progress)
+
+
+def evaluate_detection(input: InputOption, output: FileOption, sample: SampleOption = 1, jobs: JobsOption = 1) -> None:
+    """Judge each day on the mornings after it from what was known then; one row for each verdict."""
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_detection import run
+
+    run(read_split(input).every(sample), output, jobs=jobs, progress=progress)
+
+
+def accuracy(
+    context: typer.Context,
+    month: Annotated[str | None, typer.Option("--month", help="Only this month, YYYY-MM.")] = None,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """What the forecasts known when a month began promised, and what came; `naive_error` is last week repeated."""
+    from finops_ai.app.accuracy import accuracy as kept
+    from finops_ai.domain.period import BillingPeriod
+
+    try:
+        chosen = BillingPeriod.parse(month) if month else None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+    with call(context).app() as app:
+        rows = kept(app.engine, chosen, call(context).as_of(app.now()))
+        show(rows, output)
+        if not rows:
+            progress("no promise has been looked at yet: the forecast job does so a week after a month ends")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(accuracy)
+    group = typer.Typer(help="Replay given series through the engines.", no_args_is_help=True, rich_markup_mode=None)
+    group.callback()(_evaluate)
+    group.command("forecast")(evaluate_forecast)
+    group.command("detection")(evaluate_detection)
+    app.add_typer(group, name="evaluate")
+
+
+def _evaluate() -> None:
+    """Replay given series through the engines."""

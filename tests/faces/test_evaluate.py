@@ -1,0 +1,118 @@
+"""`evaluate forecast` replays a split by what was known each morning; the judge's files are none of its business."""
+
+from __future__ import annotations
+
+import csv
+import json
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from finops_ai.app.evaluation import read_split
+from finops_ai.domain.errors import Malformed
+from tests.conftest import Finops
+
+FIRST = date(2025, 1, 1)
+DAYS, SERIES = 300, 8
+ORIGIN = date(2025, 7, 1)
+
+
+def _split(folder: Path, *, scrambled_from: int | None = None) -> Path:
+    """Eight series whose days are 70 % there on the first morning and whole on the second."""
+    folder.mkdir()
+    random = np.random.default_rng(5)
+    costs = 10 ** random.uniform(0, 3, (SERIES, 1)) * np.exp(random.normal(0, 0.1, (SERIES, DAYS)))
+    rows = []
+    for key in range(SERIES):
+        for day in range(DAYS):
+            for lag, share in ((1, 0.7), (2, 1.0)):
+                known = day + lag
+                cost = float(costs[key, day]) * share
+                if scrambled_from is not None and known > scrambled_from:
+                    cost = float(random.uniform(0, 1e6))
+                rows.append((f"s{key}", day, known, cost))
+    midnight = datetime(FIRST.year, FIRST.month, FIRST.day)  # noqa: DTZ001
+    names, used, known, cost = zip(*rows, strict=True)
+    table = pa.table(
+        {
+            "series_id": list(names),
+            "usage_date": [midnight + timedelta(days=day) for day in used],
+            "known_on": [midnight + timedelta(days=day) for day in known],
+            "cost": list(cost),
+        }
+    )
+    pq.write_table(table, folder / "costs_log.parquet")
+    (folder / "series.csv").write_text("series_id,provider\n" + "".join(f"s{i},p{i % 2}\n" for i in range(SERIES)))
+    (folder / "calendar.csv").write_text("series_id,start,end,note\ns3,2025-07-10,2025-07-16,decommission\n")
+    task = {"freq": "d", "first": "2025-01-01", "score_from": "2025-03-01", "score_to": "2025-10-20"}
+    (folder / "task.json").write_text(json.dumps(task))
+    (folder / "events.csv").write_text("not a table of events at all\x00")
+    return folder
+
+
+def _forecast(finops: Finops, split: Path, name: str, *more: str) -> Path:
+    output = split.parent / name
+    done = finops("evaluate", "forecast", "--input", split, "--output", output, *more)
+    assert done.exit_code == 0, done.stderr
+    return output
+
+
+@pytest.mark.slow
+def test_forecasts_are_written_in_the_judges_form_and_blind_to_the_future(finops: Finops) -> None:
+    at = (ORIGIN - FIRST).days
+    split = _split(finops.folder / "split")
+    first = _forecast(finops, split, "one.csv", "--origins", ORIGIN.isoformat())
+    scrambled = _split(finops.folder / "scrambled", scrambled_from=at)
+    second = _forecast(finops, scrambled, "two.csv", "--origins", ORIGIN.isoformat())
+    assert first.read_bytes() == second.read_bytes()
+    with first.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert list(rows[0])[:3] == ["series_id", "origin", "date"]
+    assert len(rows) == SERIES * 90
+    assert {row["origin"] for row in rows} == {ORIGIN.isoformat()}
+    assert min(row["date"] for row in rows) == ORIGIN.isoformat()
+    for row in rows:
+        quantiles = [float(value) for name, value in row.items() if name.startswith("q")]
+        assert len(quantiles) == 7
+        assert quantiles == sorted(quantiles)
+    retired = [float(row["q0.5"]) for row in rows if row["series_id"] == "s3" and row["date"] >= "2025-07-10"]
+    assert max(retired) == 0
+
+
+@pytest.mark.slow
+def test_a_sample_leaves_series_out_and_default_origins_are_firsts(finops: Finops) -> None:
+    split = _split(finops.folder / "split")
+    output = _forecast(finops, split, "some.csv", "--sample", "4")
+    with output.open() as lines:
+        rows = list(csv.DictReader(lines))
+    assert {row["series_id"] for row in rows} == {"s0", "s4"}
+    assert {row["origin"] for row in rows} == {f"2025-0{month}-01" for month in range(3, 8)}
+
+
+def test_as_of_is_the_last_amount_known_that_morning(tmp_path: Path) -> None:
+    split = read_split(_split(tmp_path / "split"))
+    known, later = split.log.as_of(100), split.log.as_of(101)
+    assert known.shape == (SERIES, 100)
+    np.testing.assert_array_equal(known[:, :99], later[:, :99])
+    np.testing.assert_allclose(known[:, 99], 0.7 * later[:, 99])
+    view = split.log.revisions(100, split.codes("provider"))
+    np.testing.assert_array_equal(view.by_age[0, :, -1], known[:, 99])
+    assert np.isnan(view.by_age[1, :, -1]).all()
+    np.testing.assert_array_equal(view.by_age[1, :, -2], known[:, 98])
+
+
+def test_an_odd_split_is_refused_by_file_and_line(tmp_path: Path) -> None:
+    split = _split(tmp_path / "split")
+    (split / "calendar.csv").write_text("series_id,start,end,note\ns1,2025-07-10,2025-07-09,x\n")
+    with pytest.raises(Malformed, match=r"calendar\.csv:2"):
+        read_split(split)
+    (split / "series.csv").write_text("series_id\ns0\n")
+    with pytest.raises(Malformed, match="does not name"):
+        read_split(split)
+    (split / "task.json").write_text("[]")
+    with pytest.raises(Malformed, match=r"task\.json"):
+        read_split(split)

@@ -1,0 +1,119 @@
+"""What is shown adds up to the cent at every level, and no accuracy is lost for it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.period import Days
+from finops_ai.domain.scope import Scope
+from finops_ai.forecasting.coherence import Coherent, coherent, sums_of
+from finops_ai.forecasting.reconcile import Sum, reconcile
+
+START = date(2026, 4, 1)
+DAYS = 9
+
+
+def _forecast(scope: Scope, median: np.ndarray, width: np.ndarray, currency: str = "EUR") -> Forecast:
+    offsets = np.array([-1.96, -1.28, -0.67, 0, 0.67, 1.28, 1.96])[:, None]
+    quantiles = np.maximum(median + offsets * width, np.minimum(median, 0))
+    end = START + timedelta(days=len(median) - 1)
+    return Forecast(
+        scope=scope,
+        cost_basis="effective",
+        currency=currency,
+        issued_on=START,
+        forecaster="combination/1",
+        days=Days(START, START + timedelta(days=len(median))),
+        quantiles=quantiles,
+        total_quantiles={end: quantiles.sum(axis=1)},
+        measured_coverage={},
+    )
+
+
+def _family(seed: int, centers: int, services: int, models: int, *, credits: bool = False) -> list[Forecast]:
+    random = np.random.default_rng(seed)
+    scopes = [Scope()]
+    scopes += [Scope((("x_cost_center", f"c{i}"),)) for i in range(centers)]
+    scopes += [Scope((("x_ai_model", f"m{i}"),)) for i in range(models)]
+    scopes += [
+        Scope((("x_cost_center", f"c{i}"), ("service_name", f"s{j}"))) for i in range(centers) for j in range(services)
+    ]
+    made = []
+    for scope in scopes:
+        size = 10.0 ** random.uniform(-2, 5)
+        median = size * random.uniform(0, 1, DAYS) * (random.random(DAYS) < 0.8)
+        if credits and random.random() < 0.3:
+            median -= size
+        made.append(_forecast(scope, median, np.abs(median) * random.uniform(0, 0.5)))
+    return made
+
+
+def _adds_up(found: list[Coherent]) -> None:
+    for one in sums_of([each.forecast.scope for each in found]):
+        kids = [found[i] for i in one.children]
+        np.testing.assert_array_equal(found[one.parent].table, np.sum([kid.table for kid in kids], axis=0))
+    for each in found:
+        assert (np.diff(each.table, axis=0) >= 0).all()
+        median = each.forecast.median
+        np.testing.assert_allclose(
+            each.table[LEVELS.index(0.5)] / 100, median, atol=0.05 + 1e-9 * np.abs(median).max(initial=0)
+        )
+        assert (np.diff(each.forecast.quantiles, axis=0) >= 0).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10**6),
+    centers=st.integers(1, 5),
+    services=st.integers(1, 4),
+    models=st.integers(1, 4),
+    credits=st.booleans(),
+)
+def test_every_level_of_every_day_adds_up(seed: int, centers: int, services: int, models: int, credits: bool) -> None:
+    _adds_up(coherent(_family(seed, centers, services, models, credits=credits)))
+
+
+def test_nothing_negative_comes_of_positive_forecasts() -> None:
+    for seed in range(20):
+        for each in coherent(_family(seed, 4, 3, 2)):
+            assert each.forecast.quantiles.min() >= -1e-6 * max(1.0, each.forecast.quantiles.max())
+
+
+def test_the_surer_forecast_moves_less() -> None:
+    values = np.array([[100.0], [60.0], [60.0]])
+    made = reconcile(values, np.array([1.0, 1.0, 18.0]), [Sum(parent=0, children=(1, 2))], np.zeros(3))
+    moved = np.abs(made - values)[:, 0]
+    assert moved[2] > 10 * moved[1]
+    np.testing.assert_allclose(made[0], made[1] + made[2])
+
+
+def test_reconciled_forecasts_are_no_worse() -> None:
+    random = np.random.default_rng(7)
+    before, after = [], []
+    for _ in range(300):
+        truth = random.lognormal(4, 1, (6, DAYS))
+        everything = np.concatenate([[truth.sum(axis=0)], truth])
+        sigma = np.r_[0.1, random.uniform(0.05, 0.4, 6)][:, None] * everything.mean(axis=1, keepdims=True)
+        said = everything + random.normal(0, 1, everything.shape) * sigma
+        made = reconcile(said, sigma[:, 0] ** 2, [Sum(parent=0, children=tuple(range(1, 7)))], np.full(7, -np.inf))
+        before.append(np.abs(said - everything) / sigma)
+        after.append(np.abs(made - everything) / sigma)
+    assert np.mean(after) < np.mean(before)
+    assert np.mean([each[0] for each in after]) < np.mean([each[0] for each in before])
+
+
+def test_currencies_never_meet() -> None:
+    center = Scope((("x_cost_center", "a"),))
+    ten, five = np.full(DAYS, 10.0), np.full(DAYS, 5.0)
+    found = coherent([_forecast(Scope(), ten, five), _forecast(center, five, five, "USD")])
+    assert found[0].forecast.median.tolist() == ten.tolist()
+    assert found[1].forecast.median.tolist() == five.tolist()
+
+
+def test_no_forecast_is_no_family() -> None:
+    assert coherent([]) == []
