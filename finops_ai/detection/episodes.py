@@ -32,14 +32,14 @@ def advance(
 ) -> list[Episode]:
     """Episodes as known at `as_of` (UTC): the `previous` ones brought up to date and the newly opened, oldest first.
 
-    Days that are not complete, or not over at `as_of`, are not judged. Episodes older than the scores stay as they
-    are. Keys outlive growth, restatement and restart: what overlaps a previous episode of its scope continues it.
+    Days that are not over at `as_of` are not judged. Episodes older than the scores stay as they are. Keys outlive
+    growth, restatement and restart: what overlaps a previous episode of its scope continues it.
     """
     known = {one.key: one for one in series}
     by_series: dict[str, list[Score]] = {}
     for score in scores:
         key = _series_key(score.scope, score.currency)
-        if key in known and score.day <= known[key].complete_through and score.day < as_of.date():
+        if key in known and score.day < as_of.date():
             by_series.setdefault(key, []).append(score)
     limit = limits((score for found in by_series.values() for score in found), len(series), settings)
     found: list[Run] = []
@@ -52,7 +52,7 @@ def advance(
     told = {
         episode.key: episode
         for run, seen_in in merge(worth, settings)
-        for episode in [_episode(run, seen_in, known[_series_key(run.scope, run.currency)], limit, settings)]
+        for episode in [_episode(run, seen_in, known[_series_key(run.scope, run.currency)], limit, as_of, settings)]
     }
     for one in previous:
         told.setdefault(one.key, _quiet(one, known.get(_series_key(one.scope, one.excess.currency)), as_of, settings))
@@ -100,13 +100,18 @@ def _continued(run: Run, previous: Sequence[Episode], settings: DetectSettings) 
 
 
 def _episode(
-    run: Run, seen_in: tuple[Scope, ...], series: CostSeries, limit: dict[date, float], settings: DetectSettings
+    run: Run,
+    seen_in: tuple[Scope, ...],
+    series: CostSeries,
+    limit: dict[date, float],
+    as_of: datetime,
+    settings: DetectSettings,
 ) -> Episode:
     previous = run.previous
     opened_on = previous.opened_on if previous else run.opened_on
     judged = [score for score in run.scores if score.day >= opened_on] or list(run.scores)
     before_expected, before_observed = Decimal(0), Decimal(0)
-    if previous and previous.opened_on < _first_judged(series, settings):
+    if previous and previous.opened_on < as_of.date() - timedelta(days=settings.judge_days):
         # its first days are no longer judged: their part stays as it was told
         judged = [score for score in judged if score.day > previous.last_day]
         before_expected, before_observed = previous.expected.amount, previous.observed.amount
@@ -160,15 +165,9 @@ def _quiet(one: Episode, series: CostSeries | None, as_of: datetime, settings: D
     return one.with_(state=EpisodeState.RESOLVED, resolved_on=resolved_on, projected=one.excess)
 
 
-def _first_judged(series: CostSeries, settings: DetectSettings) -> date:
-    return series.complete_days.end - timedelta(days=settings.judge_days)
-
-
 def _threshold(run: Run, limit: dict[date, float], settings: DetectSettings) -> str:
     """Which line was crossed, on which day, and why it lies there; in words."""
     score = run.opening
-    if run.is_drop:
-        return f"{-score.z:.1f} usual errors below, at least {settings.drop_z:g} on {score.day}"
     rate = f"{settings.false_per_series_year:g} false episodes per series-year"
     line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day} ({rate}"
     if limit[score.day] < settings.threshold:

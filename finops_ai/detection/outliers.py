@@ -12,9 +12,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from finops_ai.detection.residual import usual_error
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.expectation import Expectation, compress
+from finops_ai.detection.verdicts import Verdicts
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.series import CostSeries, FloatArray
 
@@ -32,34 +31,28 @@ def factor(opinion: float | None, settings: DetectSettings) -> float:
 
 
 def second_opinion(
-    scores: Sequence[Score],
-    series: Sequence[CostSeries],
-    expected: Sequence[Expectation],
-    *,
-    settings: DetectSettings,
+    scores: Sequence[Score], verdicts: Sequence[Verdicts], series: Sequence[CostSeries], *, settings: DetectSettings
 ) -> list[Score]:
     """`scores` with `second_opinion` filled in on the days that PyOD's view could decide; deterministic."""
     wanted: dict[str, list[int]] = {}
     for i, score in enumerate(scores):
-        if score.p_value <= settings.threshold * settings.opinion_weight:
+        if score.p_value <= settings.threshold * settings.opinion_weight and score.z > 0:
             wanted.setdefault(f"{score.scope.key}|{score.currency}", []).append(i)
     stakes = {key: sum(scores[i].observed - scores[i].expected for i in found) for key, found in wanted.items()}
     asked = sorted(wanted, key=lambda key: (-stakes[key], key))[: settings.second_opinions]
-    place = {one.key: i for i, one in enumerate(series)}
+    place = {series[i].key: (one, row) for one in verdicts for row, i in enumerate(one.panel.members)}
     result = list(scores)
     for key in asked:
-        one = place[key]
-        days = [(scores[i].day - expected[one].days.start).days for i in wanted[key]]
-        for i, opinion in zip(wanted[key], _opinions(series[one], expected[one], days, settings), strict=True):
+        one, row = place[key]
+        days = [(scores[i].day - one.panel.end).days for i in wanted[key]]
+        for i, opinion in zip(wanted[key], _opinions(one, row, days, settings), strict=True):
             result[i] = replace(scores[i], second_opinion=opinion)
     return result
 
 
-def _opinions(
-    one: CostSeries, expected: Expectation, days: Sequence[int], settings: DetectSettings
-) -> Sequence[float | None]:
-    """Share of the days before the judged ones that are less strange than each of `days`; None: too few of them."""
-    features = _features(one, expected, settings)
+def _opinions(one: Verdicts, row: int, days: Sequence[int], settings: DetectSettings) -> Sequence[float | None]:
+    """Share of the days before the judged ones that are less strange than each of `days` (counted from the end, -1)."""
+    features = _features(one, row)
     past = features[: -settings.judge_days]
     past = past[np.isfinite(past).all(axis=1)]
     if len(past) < _LEAST_DAYS:
@@ -73,18 +66,17 @@ def _opinions(
     return [round(float(np.searchsorted(usual, value) / len(usual)), 6) for value in strange]
 
 
-def _features(one: CostSeries, expected: Expectation, settings: DetectSettings) -> FloatArray:
-    """Per day of `expected`, in usual errors: surprise, yesterday's, mean of three, change in a week, month's edge."""
-    count = len(expected.days)
-    seen = compress(one.complete_values[-count:], expected.small_cost)
-    surprise = seen - compress(expected.day_ahead, expected.small_cost)
-    error = usual_error(surprise[None, : -settings.judge_days], settings)[0]
+def _features(one: Verdicts, row: int) -> FloatArray:
+    """Per day, in usual errors: surprise, yesterday's, mean of three, change in a week, month's edge."""
+    found = one.surprise
+    unit = found.unit[row]
+    surprise, seen = found.rise[row] / unit, found.seen[row] / unit
+    count = len(surprise)
 
     def before(values: FloatArray, days: int) -> FloatArray:
-        return np.concatenate([np.full(min(days, count), np.nan), values[: count - days]])
+        return np.concatenate([np.full(min(days, count), np.nan), values[: max(count - days, 0)]])
 
     three = (surprise + before(surprise, 1) + before(surprise, 2)) / 3
-    edge = np.array([_EDGE * (day.day <= 2 or day.day >= 28) for day in expected.days])
-    return np.stack(
-        [surprise / error, before(surprise, 1) / error, three / error, (seen - before(seen, 7)) / error, edge], axis=1
-    )
+    dates = [found.panel.day(found.first + i) for i in range(count)]
+    edge = np.array([_EDGE * (day.day <= 2 or day.day >= 28) for day in dates])
+    return np.stack([surprise, before(surprise, 1), three, seen - before(seen, 7), edge], axis=1)

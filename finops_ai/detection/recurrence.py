@@ -1,52 +1,63 @@
-"""Memory for what recurs: fees, month ends, fortnights and quarters that stood out before."""
+"""Memory for what recurs: fees, month ends, fortnights and yearly seasons that stood out before."""
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from finops_ai.domain.period import BillingPeriod
+from finops_ai.detection.calendar import Calendar
 from finops_ai.domain.series import FloatArray
 
-_STANDS_OUT = 2.0
-_LAST_DAYS = 3  # of a month, counted from its end
+_STANDS_OUT, _ALONE = 2.5, 3.5  # usual errors
+_ALONE_DAYS, _ALONE_WITHIN = 3, 3  # a fee stands out on at most so many days of those up to so many days away
+_LARGEST = 50.0  # compressed costs stay finite when expanded
 
 
-def recurring(surprise: FloatArray, scale: FloatArray, end: date, judged: int) -> FloatArray:
-    """How much of each of the last `judged` days' surprise was seen at its kind of day before, at least 0.
+def recurring(base: FloatArray, surprise: FloatArray, scale: FloatArray, calendar: Calendar, first: int) -> FloatArray:
+    """How far above `base` each day from `first` on may lie because its kind of day did before; shape (series, days).
 
-    `surprise` has shape (series, days) and ends on the day before `end`; `scale` (series,) are the usual errors; the
-    result has shape (series, judged). Only surprises that stood out count.
+    `base` and `surprise` (series, days) are compressed; NaN surprises remember nothing. A single surprise near the same
+    day of one of the last three months, or of the same month last year, is enough if it stood alone as a fee does;
+    what lasted longer must have been seen in two of the three. Two fortnights in a row speak, too, and the middle of
+    the same week last year. Fees are remembered in money as well as in proportion, whichever is more.
     """
-    days = surprise.shape[1]
-    stood_out = np.where(surprise > _STANDS_OUT * scale[:, None], surprise, 0.0)  # NaN compares false
-    result = np.zeros((len(surprise), judged))
-    for j in range(judged):
-        at = days - judged + j
-        day = end - timedelta(days=days - at)
-        for group in _kindred(day):
-            places = [[days - (end - one).days for one in near] for near in group]
-            inside = [[p for p in near if 0 <= p < at] for near in places]
-            if all(inside):
-                seen = [stood_out[:, near].max(axis=1) for near in inside]
-                result[:, j] = np.maximum(result[:, j], np.minimum.reduce(seen))
-    return result
+    stood_out = surprise > _STANDS_OUT * scale[:, None]  # NaN compares false
+    pad = np.zeros((len(surprise), _ALONE_WITHIN), dtype=np.intp)
+    counted = np.cumsum(np.concatenate([pad, pad[:, :1], stood_out, pad], axis=1), axis=1)
+    near = counted[:, 2 * _ALONE_WITHIN + 1 :] - counted[:, : -2 * _ALONE_WITHIN - 1]
+    alone = (near <= _ALONE_DAYS) & (surprise > _ALONE * scale[:, None])
+    level = np.clip(np.nan_to_num(base), -_LARGEST, _LARGEST)
+    lift = np.where(stood_out, surprise, 0.0)
+    money = np.where(stood_out, np.sinh(np.clip(level + lift, -_LARGEST, _LARGEST)) - np.sinh(level), 0.0)
+    ahead = level[:, first:]
+    by_money = np.arcsinh(np.sinh(ahead) + _seen(money, alone, calendar, first)) - ahead
+    found = np.maximum(_seen(lift, alone, calendar, first), by_money)
+    highest: FloatArray = np.maximum(found, same_season(surprise, calendar.year[first:]))
+    return highest
 
 
-def _kindred(day: date) -> list[list[list[date]]]:
-    """Groups of earlier days like `day`; a group speaks if each of its places stood out, a place by any of its days.
+def same_season(height: FloatArray, year: NDArray[np.intp]) -> FloatArray:
+    """Median of `height` (series, days), at least 0, over last year's weeks `year` (n, 7); shape (series, n)."""
+    middle: FloatArray = np.median(_at(np.maximum(np.nan_to_num(height), 0.0), year), axis=2)
+    return middle
 
-    Last month or the month before (a day either way: weekends move fees), two fortnights in a row, last quarter.
-    """
-    groups: list[list[list[date]]] = []
-    period = BillingPeriod.of(day)
-    to_end = (period.end - day).days
-    for _ in range(3):
-        period = BillingPeriod.of(period.start - timedelta(days=1))
-        same = [period.start + timedelta(days=min(day.day, len(period.days)) - 1)]
-        if to_end <= _LAST_DAYS:
-            same.append(period.end - timedelta(days=to_end))
-        groups.append([[one + timedelta(days=shift) for one in same for shift in (-1, 0, 1)]])
-    groups.append([[day - timedelta(days=14)], [day - timedelta(days=28)]])
-    return groups
+
+def _seen(lift: FloatArray, alone: NDArray[np.bool_], calendar: Calendar, first: int) -> FloatArray:
+    """The largest lift that a day's kindred vouch for."""
+    single = np.where(alone, lift, 0.0)
+    found = np.maximum.reduce([_at(single, places[first:]).max(axis=2) for places in calendar.months])
+    a, b, c = (_at(lift, places[first:]).max(axis=2) for places in calendar.months[:3])
+    twice = np.maximum(np.maximum(np.minimum(a, b), np.minimum(a, c)), np.minimum(b, c))
+    once, before = (_at(single, places[first:, None])[:, :, 0] for places in calendar.fortnights)
+    vouched: FloatArray = np.maximum.reduce([found, twice, np.minimum(once, before)])
+    return vouched
+
+
+def _at(values: FloatArray, places: NDArray[np.intp] | Sequence[int]) -> FloatArray:
+    """`values` (series, days) at `places` (days, n), none of which is in the future; 0 before the first day."""
+    index = np.asarray(places)
+    padded = np.concatenate([values, np.zeros((len(values), 1))], axis=1)
+    taken: FloatArray = padded[:, np.where(index >= 0, index, values.shape[1])]
+    return taken

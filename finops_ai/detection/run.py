@@ -8,12 +8,15 @@ from datetime import datetime
 
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.outliers import second_opinion
-from finops_ai.detection.residual import scores
+from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.verdicts import Verdicts, judge, scores
 from finops_ai.domain.episode import Episode
-from finops_ai.domain.expectation import Expectation
 from finops_ai.domain.forecast import Score
+from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.series import CostSeries
+
+_TOGETHER = 1024  # series in a panel: their state stays in the processor's cache
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,14 +29,38 @@ class Detection:
 
 def detect(
     series: Sequence[CostSeries],
-    expected: Sequence[Expectation],
+    previous: Sequence[Episode],
+    *,
+    as_of: datetime,
+    settings: DetectSettings,
+    filling: Sequence[Filling | None] = (),
+    announced: Sequence[KnownEvent] = (),
+) -> Detection:
+    """Judge the last days of `series` as known at `as_of` and advance the `previous` episodes.
+
+    Days that are not complete are judged where `filling` (in the order of `series`, or none) says how far they are: a
+    rise at once, since they can only grow, a fall when enough is there. `announced` changes raise no alarm.
+    """
+    side_by_side = panels(
+        series,
+        filling or [None] * len(series),
+        announced,
+        today=as_of.date(),
+        size=_TOGETHER,
+        settings=settings,
+    )
+    return follow(judge(side_by_side, settings), series, previous, as_of=as_of, settings=settings)
+
+
+def follow(
+    verdicts: Sequence[Verdicts],
+    series: Sequence[CostSeries],
     previous: Sequence[Episode],
     *,
     as_of: datetime,
     settings: DetectSettings,
 ) -> Detection:
-    """Judge the last complete days of `series` (with `expected` in the same order) and advance `previous` episodes."""
-    judged = second_opinion(scores(series, expected, settings=settings), series, expected, settings=settings)
-    return Detection(
-        scores=tuple(judged), episodes=tuple(advance(previous, judged, series, as_of=as_of, settings=settings))
-    )
+    """What the verdicts on `series` make of the `previous` episodes."""
+    found = second_opinion(scores(verdicts, series, settings), verdicts, series, settings=settings)
+    episodes = advance(previous, found, series, as_of=as_of, settings=settings)
+    return Detection(scores=tuple(found), episodes=tuple(episodes))

@@ -88,16 +88,13 @@ def weighted(score: Score, settings: DetectSettings) -> float:
 def runs(scores: Sequence[Score], limit: dict[date, float], settings: DetectSettings) -> list[Run]:
     """Runs in the scores of one series, in order of days, rises before drops."""
 
-    def opens(score: Score) -> bool:
-        return weighted(score, settings) <= limit.get(score.day, -1.0)
+    def opens(score: Score, is_drop: bool) -> bool:
+        return (score.z < 0) == is_drop and weighted(score, settings) <= limit.get(score.day, -1.0)
 
-    def falls(score: Score) -> bool:
-        return score.z <= -settings.drop_z and score.observed <= (1 - settings.drop_share) * score.expected
-
-    rises = [opens(score) for score in scores]
-    drops = [falls(score) for score in scores]
-    strange = [score.p_value <= settings.normal_p for score in scores]
-    onset = [score.p_value <= settings.onset_p for score in scores]
+    rises = [opens(score, False) for score in scores]
+    drops = [opens(score, True) for score in scores]
+    strange = [score.z > 0 and score.p_value <= settings.normal_p for score in scores]
+    onset = [score.z > 0 and score.p_value <= settings.onset_p for score in scores]
     low = [score.z <= _NORMAL_DROP_Z for score in scores]
     return [
         *_runs(scores, rises, strange, onset, is_drop=False, settings=settings),

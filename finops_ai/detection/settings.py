@@ -19,8 +19,10 @@ class DetectSettings:
     """Accepted false openings per series and year; this over 365.25 is the threshold on a day's p-value."""
     false_discovery: float = 0.1
     """Accepted share of false openings among those of one day over all scopes (Benjamini-Hochberg)."""
-    day_share: float = 0.7
-    """Share of the threshold for a day's own surprise; the rest is for the drift of the last days."""
+    rise_part: float = 0.75
+    drift_part: float = 0.05
+    drop_part: float = 0.2
+    """How the threshold is shared between a day's rise, the drift of the last days, and a day's fall."""
     normal_p: float = 0.05
     """A day with a larger p-value is normal."""
     onset_p: float = 0.01
@@ -33,21 +35,50 @@ class DetectSettings:
     """Episodes of several scopes at most so many days apart may have one cause."""
     nested_share: float = 0.6
     """A narrower scope explains a wider one's episode if it carries this share of its excess."""
-    floor: float = 10.0
+    floor: float = 5.0
     """Episodes with a smaller excess are not opened ..."""
     floors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     """... unless their currency has a floor of its own."""
-    least_error: float = 0.03
+    history_days: int = 500
+    """Older days are not read: a year, so that it can repeat, and what it takes to settle."""
+    calibration_days: int = 220
+    """What is usual is learned from so many last days ..."""
+    unsure_days: int = 7
+    """... without the newest, which may be part of an incident not yet judged."""
+    accept_days: int = 7
+    """A level that stayed so many days is the normal one from then on."""
+    hold_days: int = 4
+    """An episode of such a rise stays open for so many days more, with its excess over the level before ..."""
+    held_p: float = 0.045
+    """... which count as strange with this p-value: they continue an episode and open none."""
+    former_days: int = 60
+    """The level before it is remembered so long: going back to it is no news."""
+    small_cost: float = 0.1
+    """Daily cost below which differences count absolutely and above which they count relatively ..."""
+    small_share: float = 0.1
+    """... or this share of what a series usually costs, if that is more."""
+    irregular: float = 0.08
+    """Mean variance of "does it cost anything on this weekday" from which on a series runs now and then."""
+    seldom: float = 0.3
+    """So does one with a cost on a smaller share of its days."""
+    job_days: int = 60
+    """What such a job cost on any day of so many last ones, it may cost again."""
+    recurrence: bool = True
+    """Whether fees, month ends, fortnights and seasons that were seen before are excused."""
+    resting_series: int = 4
+    resting_share: float = 0.1
+    """A fall to a weekend's cost is a day off if so many series, and this share of them, rest at once."""
+    sure_spread: float = 0.1
+    """A fall is judged once the share of the day's cost that is on the bill is known within this."""
+    least_error: float = 0.015
     """Smallest usual error, relative: calmer series are judged as if they were this noisy."""
     min_days: int = 21
     """Series with fewer days before the judged ones are not judged."""
-    drop_z: float = 6.0
-    """A fall by so many usual errors ..."""
-    drop_share: float = 0.5
-    """... that takes away at least this share of the expected cost is a drop: told, never paged."""
+    drop_share: float = 0.2
+    """A fall that takes away less than this share of the expected cost is no drop; drops are told, never paged."""
     second_opinions: int = 200
     """PyOD is asked about so many series, the most dollars at stake first; 0 switches it off."""
-    opinion_weight: float = 3.0
+    opinion_weight: float = 2.5
     """PyOD's view loosens or tightens the threshold by at most this factor."""
     warning: float = 100.0
     error: float = 1_000.0

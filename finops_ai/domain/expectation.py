@@ -28,7 +28,7 @@ class Expectation:
     forecaster: str
 
 
-def compress(cost: FloatArray, small_cost: float) -> FloatArray:
+def compress(cost: FloatArray, small_cost: float | FloatArray) -> FloatArray:
     """asinh(cost / (2 small_cost)), any shape; about log(cost / small_cost) for large costs, and odd around zero."""
     x = np.clip(cost, -_LARGEST, _LARGEST) / (2 * small_cost)
     size = np.abs(x)
@@ -36,7 +36,7 @@ def compress(cost: FloatArray, small_cost: float) -> FloatArray:
     return compressed
 
 
-def expand(level: FloatArray, small_cost: float) -> FloatArray:
+def expand(level: FloatArray, small_cost: float | FloatArray) -> FloatArray:
     """Inverse of `compress`."""
     grown = np.exp(np.clip(level, -345.0, 345.0))
     return (grown - 1 / grown) * small_cost

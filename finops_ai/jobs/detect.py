@@ -10,18 +10,19 @@ from typing import Any
 
 from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, finish, pick_breakdown, where
 from finops_ai.detection.levels import accepted
+from finops_ai.detection.news import news
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Episode, EpisodeState, FeedbackVerdict, Severity
 from finops_ai.domain.forecast import Score
+from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import EXACT, Money, total
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries
-from finops_ai.forecasting.run import expected_now
-from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.answers import dearest_first, episode_row
+from finops_ai.jobs.completeness import filling
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, series
@@ -29,9 +30,6 @@ from finops_ai.reporting.page import PageContext, page_body
 
 ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
 """Keys by which an episode is explained and placed; where several explain it as well, the first does."""
-
-CALIBRATION_DAYS = 400
-"""Days of walk-forward expectations: the last of them are judged, the others tell how large surprises usually are."""
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -49,11 +47,11 @@ def detect(
     *,
     cost_basis: str,
     settle_days: Mapping[str, int],
-    forecast_settings: ForecastSettings,
     settings: DetectSettings,
     voice: Voice,
+    announced: Sequence[KnownEvent] = (),
 ) -> Outcome:
-    """Judge every scope's complete days by what was expected before them, and bring its episodes up to date.
+    """Judge every scope's last days by what was expected before them, and bring its episodes up to date.
 
     Run again for the same instant it finds the same: episodes known before that instant are what it starts from.
     """
@@ -67,8 +65,15 @@ def detect(
     )
     turn.progress(f"judging {len(watched)} series")
     previous = findings.episodes(turn.engine, turn.as_of - _INSTANT)
-    expected = expected_now(watched, lookback_days=CALIBRATION_DAYS, settings=forecast_settings)
-    found = judge(watched, expected, previous, as_of=turn.as_of, settings=settings)
+    fills = filling(turn, cost_basis)
+    found = judge(
+        watched,
+        previous,
+        as_of=turn.as_of,
+        settings=settings,
+        filling=[fills] * len(watched),
+        announced=announced,
+    )
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
     episodes = tuple(
@@ -139,26 +144,12 @@ def _messages(
     """What is new to tell: an episode grave enough that opened, became graver, or ended."""
     for episode in episodes:
         before = known.get(episode.key)
-        kind = _news(episode, before, voice.page_at)
+        kind = news(episode, before, voice.page_at)
         if kind is None or _answered(episode, turn.as_of.date()):
             continue
         body = page_body(episode, context=_context(turn, episode, series_of, judged))
         for sink in voice.sinks:
             yield Message(key=f"finops/{episode.key}", kind=kind, sink=sink, body=body)
-
-
-def _news(episode: Episode, before: Episode | None, page_at: Severity) -> str | None:
-    grave = episode.severity.rank >= page_at.rank
-    was_grave = before is not None and before.severity.rank >= page_at.rank
-    was_open = before is not None and before.state is not EpisodeState.RESOLVED
-    if episode.state is EpisodeState.RESOLVED:
-        # One that was over before it was found is read in the report; nobody is woken for it.
-        return "episode_resolved" if was_grave and was_open else None
-    if not grave:
-        return None
-    if before is None or not was_grave or not was_open:
-        return "episode_opened"
-    return "episode_updated" if episode.severity.rank > before.severity.rank else None
 
 
 def _answered(episode: Episode, today: date) -> bool:

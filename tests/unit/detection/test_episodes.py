@@ -69,14 +69,12 @@ def test_the_second_opinion_decides_within_its_bounds() -> None:
     assert factor(None, SETTINGS) == 1.0
 
 
-def test_days_not_over_or_not_complete_are_not_judged() -> None:
+def test_days_that_are_not_over_are_not_judged() -> None:
     scores = [_score(1e-9)]
     today = datetime(DAY.year, DAY.month, DAY.day, 23, tzinfo=UTC)
     series = [one_series([100.0] * 100, scope=_scope("a"))]
     assert advance([], scores, series, as_of=today, settings=SETTINGS) == []
     assert advance([], scores, series, as_of=today + timedelta(days=1), settings=SETTINGS) != []
-    waiting = [one_series([100.0] * 100, scope=_scope("a"), complete=99)]
-    assert advance([], scores, waiting, as_of=AS_OF, settings=SETTINGS) == []
 
 
 def test_keys_name_scope_currency_and_day() -> None:

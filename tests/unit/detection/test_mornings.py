@@ -14,11 +14,8 @@ from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Episode, EpisodeState, Severity
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
-from finops_ai.forecasting.run import expected_now
-from finops_ai.forecasting.settings import ForecastSettings
 from tests.unit.forecasting.bills import LEAVES, START, Bill, Incident, one_series
 
-FORECAST = ForecastSettings()
 DETECT = DetectSettings()
 FIRST = START + timedelta(days=402)
 AT = (FIRST - START).days
@@ -31,7 +28,6 @@ def morning(
     today = max(one.complete_through for one in series) + timedelta(days=1)
     return detect(
         series,
-        expected_now(series, lookback_days=400, settings=FORECAST),
         previous,
         as_of=datetime.combine(today, time(6), tzinfo=UTC),
         settings=settings,

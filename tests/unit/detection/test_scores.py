@@ -9,22 +9,29 @@ import numpy as np
 import pytest
 
 from finops_ai.detection.outliers import second_opinion
-from finops_ai.detection.residual import Tail, scores
+from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.tail import Tail
+from finops_ai.detection.verdicts import Verdicts, judge, scores
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
-from finops_ai.forecasting.run import expected_now
-from finops_ai.forecasting.settings import ForecastSettings
 from tests.unit.forecasting.bills import START, Bill, one_series
 
 SETTINGS = DetectSettings()
 
 
+def _verdicts(series: list[CostSeries], settings: DetectSettings = SETTINGS) -> list[Verdicts]:
+    today = max(one.complete_through for one in series) + timedelta(days=1)
+    nothing: list[Filling | None] = [None] * len(series)
+    return judge(panels(series, nothing, (), today=today, size=1024, settings=settings), settings)
+
+
 def _scores(series: list[CostSeries], settings: DetectSettings = SETTINGS, *, opinion: bool = False) -> list[Score]:
-    expected = expected_now(series, lookback_days=400, settings=ForecastSettings())
-    found = scores(series, expected, settings=settings, every_day=True)
-    return second_opinion(found, series, expected, settings=settings) if opinion else found
+    """Scores of every judged day, strange or not."""
+    verdicts = _verdicts(series, settings)
+    found = scores(verdicts, series, settings, every_day=True)
+    return second_opinion(found, verdicts, series, settings=settings) if opinion else found
 
 
 def _noise(days: int, seed: int = 1) -> np.ndarray:
@@ -40,7 +47,7 @@ def test_p_values_of_calm_series_are_honest_and_not_too_small() -> None:
 
 
 def test_a_tail_goes_on_beyond_what_was_seen_and_falls() -> None:
-    tail = Tail.of(np.random.default_rng(0).normal(size=5000))
+    tail = Tail.of([np.random.default_rng(0).normal(size=5000)])
     p = tail.p_value(np.array([0.0, 1.0, 2.0, 4.0, 8.0, np.nan]))
     assert p[0] == pytest.approx(0.5, abs=0.03)
     assert (np.diff(p[:5]) < 0).all()
@@ -54,7 +61,7 @@ def test_past_incidents_do_not_blunt_the_tail() -> None:
     troubled = calm.copy()
     troubled[:200] = 15
     at = np.array([6.0])
-    assert Tail.of(troubled).p_value(at)[0] < 10 * Tail.of(calm).p_value(at)[0] < 1e-3
+    assert Tail.of([troubled]).p_value(at)[0] < 10 * Tail.of([calm]).p_value(at)[0] < 1e-3
 
 
 def test_what_stood_out_last_month_too_is_expected() -> None:
@@ -133,9 +140,9 @@ def test_pyod_switched_off_is_not_asked() -> None:
 
 def test_only_series_that_matter_are_told_unless_asked() -> None:
     series = Bill(days=300).series()
-    expected = expected_now(series, lookback_days=300, settings=ForecastSettings())
-    told = scores(series, expected, settings=SETTINGS)
-    everything = scores(series, expected, settings=SETTINGS, every_day=True)
+    verdicts = _verdicts(series)
+    told = scores(verdicts, series, SETTINGS)
+    everything = scores(verdicts, series, SETTINGS, every_day=True)
     assert len(everything) == len(series) * SETTINGS.judge_days
     assert set(told) <= set(everything)
     assert len(told) < len(everything) / 2

@@ -1,0 +1,58 @@
+"""How large errors usually are: robust figures of rows in which some days are unknown."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.series import FloatArray
+
+SETTLED_DAYS = 35
+"""Until then a series is still finding its level: its errors are not its usual ones."""
+
+
+def usual_error(errors: FloatArray, settings: DetectSettings) -> FloatArray:
+    """Robust sigma of each row (NaN: unknown), shape (rows,), at least `least_error`.
+
+    The largest of three readings, each right for normal errors: from the quartiles, the 90th and the 95th percentile.
+    Jobs that run now and then are calm by the first and wild by the others. Rows with fewer than `min_days` errors
+    are taken half as noisy again as the rows in the middle.
+    """
+    ordered = np.sort(errors, axis=1)
+    count = np.isfinite(errors).sum(axis=1)
+    row = np.arange(len(errors))
+
+    def at(share: float) -> FloatArray:
+        picked: FloatArray = ordered[row, np.maximum(((count - 1) * share).astype(np.intp), 0)]
+        return picked
+
+    sigma = np.full(len(errors), np.nan)
+    enough = count >= settings.min_days
+    if enough.any():
+        readings = np.stack([(at(0.75) - at(0.25)) / 1.349, at(0.9) / 1.2816, at(0.95) / 1.6449])
+        sigma[enough] = np.maximum(readings.max(axis=0), settings.least_error)[enough]
+    young = 1.5 * float(np.median(sigma[enough])) if enough.any() else 0.3
+    sigma[~enough] = max(young, settings.least_error)
+    return sigma
+
+
+def settled(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+    """`errors` without the newest days and those that are `dull`; the latter stay where there is little else."""
+    end = max(errors.shape[1] - settings.unsure_days, 0)
+    past = errors[:, :end]
+    kept = np.where(dull[:, :end], np.nan, past)
+    few = np.isfinite(kept).sum(axis=1) < settings.min_days
+    kept[few] = past[few]
+    return kept
+
+
+def median(values: FloatArray, count: NDArray[np.intp]) -> FloatArray:
+    """Median of each row's `count` known values, 0 for none; shape (rows,)."""
+    if not values.shape[1]:
+        return np.zeros(len(values))
+    ordered = np.sort(values, axis=1)
+    place = np.maximum(count - 1, 0) // 2
+    middle = np.take_along_axis(ordered, place[:, None], axis=1)[:, 0]
+    found: FloatArray = np.where(count > 0, middle, 0.0)
+    return found

@@ -1,0 +1,187 @@
+"""Surprise of every day under the forecast issued before it, in usual errors of its series: rises, falls and drift."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
+
+from finops_ai.detection.calendar import Calendar, calendar
+from finops_ai.detection.drift import drift
+from finops_ai.detection.errors import SETTLED_DAYS, settled, usual_error
+from finops_ai.detection.habit import Habit, walk
+from finops_ai.detection.panel import Panel
+from finops_ai.detection.recurrence import recurring
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.expectation import compress
+from finops_ai.domain.series import FloatArray
+
+_COLD_DAYS = 14  # expectations of fewer days are not worth a judgement
+_WEEKS = 8
+_USUAL_DAYS = 60
+_CARRY_PRIOR, _CARRY_WEIGHT, _MOST_CARRY = 0.3, 20.0, 0.6
+_OUTLIER = 2.5  # usual errors beyond which a surprise says nothing about the next day's
+_DAY_OFF = 3.0  # usual errors
+_YOUNG_FACTOR = 1.5  # by which a young series errs more
+_REST = 0.5  # compressed units by which a day off may lie below a weekend
+_DIP = 0.25  # compressed units by which a weekend must lie below, for a day to look like one
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Surprise:
+    """Arrays of shape (series, days), compressed; the days are the last of `panel`, from `first` on.
+
+    `rise` and `fall` are how far a day lies above `high` and below `low`, negative within; `unit` (series,) and
+    `fall_unit` their usual errors, `drift[k]` is in usual errors already. `judged` are days that can be judged at all.
+    `scale` (series, 1) is the scale of `compress`, `now_and_then` (series,) says which series run without a rhythm.
+    """
+
+    panel: Panel
+    first: int
+    scale: FloatArray
+    seen: FloatArray
+    expected: FloatArray
+    high: FloatArray
+    low: FloatArray
+    rise: FloatArray
+    fall: FloatArray
+    unit: FloatArray
+    fall_unit: FloatArray
+    drift: tuple[FloatArray, ...]
+    level_then: tuple[FloatArray, ...]
+    judged: NDArray[np.bool_]
+    now_and_then: NDArray[np.bool_]
+    former: FloatArray
+    """The level before the last accepted one, while it is remembered."""
+
+
+def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
+    """Every day of the last `calibration_days` of `panel` under what was expected before it."""
+    days = calendar(panel.start, panel.days)
+    whole = panel.billed / panel.share
+    known = np.isfinite(whole)
+    scale = np.maximum(settings.small_cost, settings.small_share * _usual(whole))[:, None]
+    now_and_then = _now_and_then(whole, scale, settings)
+    used = known & ~(now_and_then[:, None] & (whole <= scale)) & (np.nan_to_num(whole) >= 0)  # a credit teaches nothing
+    seen = compress(np.where(known, whole, 0.0), scale)
+    habit = walk(seen, used, panel.announced, days, settings)
+    raw = np.where(used, seen - habit.expected, np.nan)
+    age = np.cumsum(np.isfinite(raw), axis=1)
+    raw[age < _COLD_DAYS] = np.nan
+    young = age < SETTLED_DAYS
+    first = max(panel.days - settings.calibration_days, 0)
+    high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, first, settings)
+    now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
+    expected = habit.expected[:, first:]
+    rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
+    fall = np.where(raw < 0, np.maximum(low - now, 0.0), -raw)
+    unit = usual_error(settled(rise, young, settings), settings)
+    carried = _carried(np.where(raw > 0, rise, -fall), unit, settings)
+    rise, fall = rise - carried, fall + carried
+    rise, fall = (np.where(young, part / _YOUNG_FACTOR, part) for part in (rise, fall))
+    unit = usual_error(settled(rise, young, settings), settings)
+    return Surprise(
+        panel=panel,
+        first=first,
+        scale=scale,
+        seen=now,
+        expected=expected,
+        high=high,
+        low=low,
+        rise=rise,
+        fall=fall,
+        unit=unit,
+        fall_unit=np.maximum(unit, usual_error(settled(-fall, young, settings), settings)),
+        drift=drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings),
+        level_then=tuple(one[:, first:] for one in habit.earlier),
+        judged=np.isfinite(raw),
+        now_and_then=now_and_then,
+        former=habit.former[:, first:],
+    )
+
+
+def _usual(whole: FloatArray) -> FloatArray:
+    """Mean absolute cost of the last known weeks, 0 for none; shape (series,)."""
+    recent = whole[:, -_USUAL_DAYS:]
+    known = np.isfinite(recent)
+    mean: FloatArray = np.where(known, np.abs(recent), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    return mean
+
+
+def _now_and_then(whole: FloatArray, scale: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
+    """Series whose days without cost follow no weekday, or that seldom cost anything: idle days say nothing there."""
+    weeks = min(_WEEKS, whole.shape[1] // 7)
+    if not weeks:
+        return np.zeros(len(whole), dtype=np.bool_)
+    recent = whole[:, -7 * weeks :].reshape(len(whole), weeks, 7)
+    known = np.isfinite(recent).sum(axis=1)
+    busy = (np.nan_to_num(recent) > scale[:, :, None]).sum(axis=1) / np.maximum(known, 1)
+    mixed = np.where(known > 0, busy * (1 - busy), 0.0).sum(axis=1) / np.maximum((known > 0).sum(axis=1), 1)
+    last = whole[:, -90:]
+    share = (np.nan_to_num(last) > scale).sum(axis=1) / np.maximum(np.isfinite(last).sum(axis=1), 1)
+    result: NDArray[np.bool_] = (mixed > settings.irregular) | (share < settings.seldom)
+    return result
+
+
+def _bounds(
+    habit: Habit,
+    seen: FloatArray,
+    raw: FloatArray,
+    dull: NDArray[np.bool_],
+    now_and_then: NDArray[np.bool_],
+    days: Calendar,
+    first: int,
+    settings: DetectSettings,
+) -> tuple[FloatArray, FloatArray]:
+    """How high and how low each day from `first` on may lie without any surprise.
+
+    Between the forecast and the level before the last accepted one lies nothing new; what recurs is excused, and on a
+    day off, by the calendar or because several series rest at once, a weekend's cost is.
+    """
+    scale = usual_error(settled(raw, dull, settings), settings)
+    lift = np.where(np.isfinite(raw), seen - habit.base, np.nan)
+    part = np.s_[:, first:]
+    expected, base, weekend = habit.expected[part], habit.base[part], np.fmin(habit.expected, habit.low)[part]
+    high = np.fmax(expected, habit.former[part])
+    low = np.fmin(expected, habit.former[part])
+    high[now_and_then] = np.fmax(high, _largest(seen, dull, settings)[part])[now_and_then]
+    low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
+    if settings.recurrence:
+        high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first))
+        low = np.fmin(low, base - recurring(-habit.base, -lift, scale, days, first))
+    dips = (weekend < expected - _DIP) & np.isfinite(raw[part])
+    margin = _DAY_OFF * scale[:, None]
+    resting = dips & (raw[part] < -margin) & (seen[part] >= weekend - margin)
+    shared = resting.sum(axis=0) >= np.maximum(settings.resting_series, settings.resting_share * dips.sum(axis=0))
+    low[:, shared] = np.fmin(low, weekend)[:, shared]
+    return high, low
+
+
+def _largest(seen: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+    """The most a job cost on any day of the last months but the newest days: it may cost that again; same shape."""
+    sizes = np.where(dull, -np.inf, seen)
+    lag, reach = settings.unsure_days, settings.job_days
+    padded = np.concatenate([np.full((len(sizes), reach + lag), -np.inf), sizes], axis=1)[
+        :, : sizes.shape[1] + reach - 1
+    ]
+    largest = sliding_window_view(padded, reach, axis=1).max(axis=2) if sizes.shape[1] else sizes
+    return np.where(np.isfinite(largest), largest, np.nan)
+
+
+def _carried(left: FloatArray, unit: FloatArray, settings: DetectSettings) -> FloatArray:
+    """What a normal surprise lets expect of the next day (first-order autoregression); shape (series, days).
+
+    `left` (series, days) are surprises after all excuses; outliers carry nothing over.
+    """
+    normal = np.nan_to_num(left)
+    normal[np.abs(normal) >= _OUTLIER * unit[:, None]] = 0.0
+    end = max(normal.shape[1] - settings.unsure_days, 1)
+    now, before = normal[:, 1:end], normal[:, : end - 1]
+    count = (now != 0).sum(axis=1)
+    slope = (now * before).sum(axis=1) / np.maximum((before * before).sum(axis=1), 1e-12)
+    share = np.clip((count * slope + _CARRY_WEIGHT * _CARRY_PRIOR) / (count + _CARRY_WEIGHT), 0.0, _MOST_CARRY)
+    carried = np.zeros_like(normal)
+    carried[:, 1:] = share[:, None] * normal[:, :-1]
+    return carried

@@ -1,0 +1,178 @@
+"""The replay of a split: the same bytes twice, nothing of the future, nothing that is no number."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from finops_ai.app.evaluation import read_split
+from finops_ai.app.evaluation_detection import COLUMNS, run
+from finops_ai.detection.hours import alerts, judge_hours
+from finops_ai.detection.panel import Filling, panels
+from finops_ai.detection.run import detect
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.verdicts import judge
+from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.period import Days, end_of_day
+from finops_ai.domain.scope import Scope
+from tests.unit.forecasting.bills import START, one_series
+
+FIRST = date(2025, 1, 6)
+DAYS, SCORED = 150, 130
+SHARES = (0.6, 0.95, 1.0)
+
+Row = tuple[str, date, date, float]
+
+
+def _bill() -> list[Row]:
+    """Three series that appear 60 % and 95 % whole, one with an incident that lasts."""
+    rows = []
+    random = np.random.default_rng(3)
+    for name in ("a", "b", "c"):
+        for t in range(DAYS):
+            day = FIRST + timedelta(days=t)
+            cost = 200 * math.exp(random.normal(0, 0.04)) * (3 if name == "b" and 138 <= t < 142 else 1)
+            rows += [
+                (
+                    name,
+                    day,
+                    day + timedelta(days=age + 1),
+                    cost * share * (1 if share == 1 else random.uniform(0.98, 1)),
+                )
+                for age, share in enumerate(SHARES)
+            ]
+    return rows
+
+
+def _split(folder: Path, rows: list[Row]) -> Path:
+    folder.mkdir()
+    table = pa.table(
+        {
+            "series_id": [row[0] for row in rows],
+            "usage_date": pa.array([row[1] for row in rows], pa.date32()),
+            "known_on": pa.array([row[2] for row in rows], pa.date32()),
+            "cost": [row[3] for row in rows],
+        }
+    )
+    pq.write_table(table, folder / "costs_log.parquet")
+    keys = sorted({row[0] for row in rows})
+    (folder / "series.csv").write_text("series_id,provider\n" + "".join(f"{key},aws\n" for key in keys))
+    task = {
+        "freq": "d",
+        "first": FIRST.isoformat(),
+        "score_from": (FIRST + timedelta(days=SCORED)).isoformat(),
+        "score_to": (FIRST + timedelta(days=DAYS - 1)).isoformat(),
+    }
+    (folder / "task.json").write_text(json.dumps(task))
+    return folder
+
+
+def _replayed(folder: Path, rows: list[Row], jobs: int = 1) -> list[dict[str, str]]:
+    output = _split(folder, rows) / "verdicts.csv"
+    run(read_split(folder), output, jobs=jobs, progress=lambda _: None)
+    with output.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_an_incident_is_told_on_its_first_morning_and_once(tmp_path: Path) -> None:
+    told = _replayed(tmp_path / "split", _bill())
+    assert tuple(told[0]) == COLUMNS
+    loud = [(row["series_id"], row["date"], row["known_on"]) for row in told if row["alert"] == "1"]
+    day = FIRST + timedelta(days=138)
+    assert loud[0] == ("b", day.isoformat(), (day + timedelta(days=1)).isoformat())
+    assert all(row["date"] < row["known_on"] for row in told)
+    assert {row["series_id"] for row in told if row["alert"] == "1"} == {"b"}
+    assert len(loud) <= 2  # again only because it became graver
+
+
+def test_twice_and_with_two_processes_the_bytes_are_the_same(tmp_path: Path) -> None:
+    rows = _bill()
+    assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", rows, jobs=2)
+
+
+@pytest.mark.parametrize("morning", [131, 139, 145])
+def test_scrambling_what_comes_later_changes_no_earlier_answer(tmp_path: Path, morning: int) -> None:
+    rows, cut = _bill(), FIRST + timedelta(days=morning)
+    random = np.random.default_rng(9)
+    scrambled = [(*row[:3], row[3] if row[2] <= cut else float(random.uniform(0, 1e6))) for row in rows]
+    before, after = (
+        [row for row in _replayed(tmp_path / name, told) if row["known_on"] <= cut.isoformat()]
+        for name, told in (("true", rows), ("scrambled", scrambled))
+    )
+    assert before == after
+    assert before
+
+
+HOURS = 24 * 7 * 6
+
+
+def _hours(seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    clock = np.arange(HOURS) % 24
+    return np.stack([(10 + 5 * np.sin(clock / 4)) * np.exp(random.normal(0, 0.05, HOURS)) for _ in range(4)])
+
+
+def test_an_hour_is_judged_by_earlier_hours_only() -> None:
+    values = _hours(1)
+    values[2, 900:906] *= 4
+    whole = judge_hours(values, DetectSettings())
+    scrambled = values.copy()
+    scrambled[:, 940:] = 1e6
+    assert np.array_equal(judge_hours(scrambled, DetectSettings())[:, :936], whole[:, :936])
+    loud = np.argwhere(alerts(whole, DetectSettings()))
+    assert [2, 900] in loud.tolist()
+    assert len(loud) <= 2
+
+
+COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
+SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "as drawn": lambda v: v,
+    "constant": lambda v: np.full_like(v, v[0]),
+    "zero": np.zeros_like,
+    "negative": lambda v: -np.abs(v),
+    "a jump": lambda v: np.where(np.arange(len(v)) > len(v) - 4, 1e12, 1.0),
+}
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    drawn=st.lists(COSTS, min_size=1, max_size=40),
+    days=st.sampled_from([1, 2, 8, 30, 60, 200]),
+    shape=st.sampled_from(sorted(SHAPES)),
+    share=st.floats(1e-6, 1.0),
+)
+def test_odd_series_are_judged_or_not_but_never_give_anything_that_is_no_number(
+    drawn: list[float], days: int, shape: str, share: float
+) -> None:
+    values = SHAPES[shape](np.resize(np.array(drawn), days))
+    series = [one_series(values, scope=Scope((("a", "odd"),))), one_series([5.0], scope=Scope((("a", "new"),)))]
+    fills = Filling(share=np.array([share, 1.0]), spread=np.array([0.1, 0.0]))
+    today = START + timedelta(days=days)
+    event = KnownEvent(scope=Scope(), days=Days(START, START + timedelta(days=1)), note="")
+    with np.errstate(all="raise", under="ignore"):
+        (found,) = judge(
+            panels(series, [fills, None], [event], today=today, size=9, settings=DetectSettings()), DetectSettings()
+        )
+    for one in (found.p_value, found.errors, found.expected, found.upper, found.observed):
+        assert np.isfinite(one).all()
+    assert ((found.p_value > 0) & (found.p_value <= 1)).all()
+    for episode in detect(series, [], as_of=end_of_day(today), settings=DetectSettings()).episodes:
+        assert math.isfinite(float(episode.excess.amount))
+
+
+@settings(max_examples=20, deadline=None)
+@given(drawn=st.lists(COSTS, min_size=1, max_size=60), hours=st.sampled_from([1, 300, 400, 800]))
+def test_odd_hours_give_p_values(drawn: list[float], hours: int) -> None:
+    found = judge_hours(np.resize(np.array(drawn), hours)[None], DetectSettings())
+    assert ((found > 0) & (found <= 1)).all()
