@@ -15,7 +15,7 @@ ifneq ($(shell cat $(STAMP) 2>/dev/null),$(CURDIR))
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo rig test lint format docs bench lock clean
+.PHONY: help setup demo rig test lint format docs bench accuracy lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -49,6 +49,15 @@ docs: setup ## write the generated parts of docs/ again
 
 bench: setup ## speed and memory as ratios to bare engines; several minutes
 	$(PYTHON_IN_VENV) -m tests.benchmarks
+
+BENCH ?= ../shared/bench
+
+accuracy: setup ## forecast and detection scored beside the baselines on BENCH (default ../shared/bench), daily dev split
+	$(VENV)/bin/finops-ai evaluate forecast --input $(BENCH)/dev/daily --output .accuracy/forecast.csv
+	$(VENV)/bin/finops-ai evaluate detection --input $(BENCH)/dev/daily --output .accuracy/detection.csv
+	cd $(BENCH) && for task in forecast detection; do \
+	  $(CURDIR)/$(PYTHON_IN_VENV) -m costbench.score $$task dev/daily $(CURDIR)/.accuracy/$$task.csv; \
+	  $(CURDIR)/$(PYTHON_IN_VENV) -m costbench.score $$task dev/daily $(CURDIR)/.accuracy/$$task.csv --by archetype; done
 
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 

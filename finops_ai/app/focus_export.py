@@ -1,170 +1,137 @@
-"""The cube as FOCUS 1.2 rows: every column of the specification, our own with x_, sums proven against the ledger."""
+"""The ledger as FOCUS 1.2 at the finest grain there is: lines read again where they can be, else rows of the cube."""
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
-from datetime import datetime, timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from finops_ai.domain.errors import Leak, UsageError
-from finops_ai.domain.focus import FOCUS_1_2
-from finops_ai.domain.money import EXACT, plain
+from finops_ai.allocation.rules import Rules
+from finops_ai.app import focus_rows
+from finops_ai.app.focus_file import writing
+from finops_ai.domain.delivery import Delivery
+from finops_ai.domain.errors import Leak, Unavailable
+from finops_ai.domain.money import EXACT
 from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.jobs.run import Progress
+from finops_ai.ledger.charges import KnownDelivery, known_all
 from finops_ai.ledger.costs import CostQuery, costs, finest
-from finops_ai.reporting.tables import defused
+from finops_ai.sources.base import ChargeSource, DetailSource
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from sqlalchemy import Engine
 
-COLUMNS = (*FOCUS_1_2, "x_ServiceCode", "x_CostCenter", "x_AiModel", "x_Environment", "x_Source")
-AMOUNTS = frozenset(name for name in COLUMNS if name.endswith(("Cost", "Quantity", "UnitPrice")))
-INSTANTS = frozenset({"BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"})
-PROVEN = ("BilledCost", "EffectiveCost")
-BATCH_ROWS = 20_000
+PROVEN = {
+    "BilledCost": "billed_cost",
+    "EffectiveCost": "effective_cost",
+    "ListCost": "list_cost",
+    "ContractedCost": "contracted_cost",
+}
+
+Bill = tuple[str, BillingPeriod]
+"""Name of a source and the period it tells."""
+
+Sums = dict[str, tuple[Decimal, ...]]
+"""Currency to the costs of PROVEN."""
 
 
-def export(engine: Engine, days: Days, as_of: datetime, file: Path) -> list[dict[str, Any]]:
-    """Write `file` whole or not at all; one row per currency with its sums.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """What reads lines again as the ledger has them; `progress` is told which bills it cannot."""
 
-    The grain is the cube's: one row per day and dimension tuple; what a bill tells only per resource is null.
-    Raises UsageError for an ending that is none of .csv, .csv.gz and .parquet, Leak when the sums differ.
+    sources: Sequence[ChargeSource]
+    rules: Rules
+    rules_version: str
+    progress: Progress
+
+
+def export(engine: Engine, reading: Reading, days: Days, as_of: datetime, file: Path) -> list[dict[str, Any]]:
+    """Write `file` whole or not at all; one row per currency and grain with the number of rows and their costs.
+
+    A bill whose files are as they were loaded is told line by line, any other by the rows of the cube. Sources that
+    only attribute what others bill are left out. Raises UsageError for an ending that is none of .csv, .csv.gz and
+    .parquet, Leak when a bill's sums differ from the ledger's, Unavailable when a part vanishes while it is read.
     """
-    if not file.name.endswith((".csv", ".csv.gz", ".parquet")):
-        raise UsageError(f"{file.name}: end the name with .csv, .csv.gz or .parquet")
-    new = file.with_name(f".{os.getpid()}.{file.name}")
-    sums: dict[str, dict[str, Any]] = {}
-    try:
-        with ExitStack() as stack:
-            write = _writer(new, stack)
-            rows = (_row(charge) for charge in finest(engine, days, as_of))
-            while batch := list(islice(rows, BATCH_ROWS)):
-                for row in batch:
-                    _count(sums, row)
-                write(batch)
-            if not sums:
-                write([])
-        _prove(engine, days, as_of, sums)
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
-    return [{"file": str(file), "currency": currency, **found} for currency, found in sorted(sums.items())]
+    ledger = _ledger(engine, days, as_of)
+    known = [one for one in known_all(engine, as_of) if one.counted and (one.source, one.billing_period) in ledger]
+    deliveries = _readable(reading, known)
+    written: dict[tuple[str, str], tuple[int, tuple[Decimal, ...]]] = {}
+    with writing(file) as write:
+        for bill, version in {(one.source, one.billing_period): one for one in known}.items():
+            sums: Sums = {}
+            for table in _tables(engine, reading, version, deliveries.get(bill), days, as_of):
+                write(table)
+                for currency, (rows, found) in focus_rows.summed(table, tuple(PROVEN)).items():
+                    sums[currency] = _added(sums.get(currency), found)
+                    key = (currency, table["x_Grain"][0].as_py())
+                    before = written.get(key, (0, None))
+                    written[key] = (before[0] + rows, _added(before[1], found))
+            if sums != ledger[bill]:
+                raise Leak(f"{bill[0]} {bill[1]}: the export adds up to {sums}, the ledger to {ledger[bill]}")
+    return [
+        {"file": str(file), "currency": currency, "grain": grain, "rows": rows, **dict(zip(PROVEN, found, strict=True))}
+        for (currency, grain), (rows, found) in sorted(written.items())
+    ]
 
 
-def _row(charge: Mapping[str, Any]) -> dict[str, Any]:
-    period = BillingPeriod.parse(str(charge["billing_period"]))
-    day = charge["day"]
-    text = {name: value or None for name, value in charge.items() if isinstance(value, str)}
-    tags = charge["tags"] or {}
-    known = {
-        "BilledCost": charge["billed_cost"],
-        "EffectiveCost": charge["effective_cost"],
-        "ListCost": charge["list_cost"],
-        "ContractedCost": charge["contracted_cost"],
-        "ConsumedQuantity": charge["consumed_quantity"],
-        "ConsumedUnit": text["consumed_unit"] if charge["consumed_quantity"] is not None else None,
-        "PricingQuantity": charge["consumed_quantity"],
-        "PricingUnit": text["consumed_unit"] if charge["consumed_quantity"] is not None else None,
-        "BillingAccountId": text["billing_account_id"],
-        "BillingAccountName": text["billing_account_name"],
-        "BillingCurrency": text["billing_currency"],
-        "PricingCurrency": text["billing_currency"],
-        "PricingCurrencyEffectiveCost": charge["effective_cost"],
-        "BillingPeriodStart": f"{period.start}T00:00:00Z",
-        "BillingPeriodEnd": f"{period.end}T00:00:00Z",
-        "ChargePeriodStart": f"{day}T00:00:00Z",
-        "ChargePeriodEnd": f"{day + timedelta(days=1)}T00:00:00Z",
-        "ChargeCategory": text["charge_category"],
-        "ChargeClass": text["charge_class"],
-        "ChargeDescription": text["x_sku_group"] or text["service_name"],
-        "ChargeFrequency": text["charge_frequency"],
-        "PricingCategory": text["pricing_category"],
-        "InvoiceIssuerName": text["invoice_issuer_name"],
-        "ProviderName": text["provider_name"],
-        "PublisherName": text["provider_name"],
-        "RegionId": text["region_id"],
-        "RegionName": text["region_id"],
-        "ServiceCategory": text["service_category"],
-        "ServiceName": text["service_name"],
-        "SkuMeter": text["x_sku_group"],
-        "SubAccountId": text["sub_account_id"],
-        "SubAccountName": text["sub_account_name"],
-        "Tags": json.dumps(tags, ensure_ascii=False, sort_keys=True) if tags else None,
-        "x_ServiceCode": text["x_service_code"],
-        "x_CostCenter": text["x_cost_center"],
-        "x_AiModel": text["x_ai_model"],
-        "x_Environment": text["x_environment"],
-        "x_Source": text["source"],
-    }
-    return {name: known.get(name) for name in COLUMNS}
+def _ledger(engine: Engine, days: Days, as_of: datetime) -> dict[Bill, Sums]:
+    query = CostQuery(days=days, group_by=("source", "billing_period"), where=(), currency=None, as_of=as_of)
+    found: dict[Bill, Sums] = {}
+    for row in costs(engine, query):
+        bill = (row["source"], BillingPeriod.parse(row["billing_period"]))
+        found.setdefault(bill, {})[row["currency"]] = tuple(row[name] for name in PROVEN.values())
+    return found
 
 
-def _count(sums: dict[str, dict[str, Any]], row: Mapping[str, Any]) -> None:
-    known = sums.setdefault(row["BillingCurrency"], {"rows": 0, **dict.fromkeys(PROVEN, Decimal(0))})
-    known["rows"] += 1
-    for name in PROVEN:
-        known[name] = EXACT.add(known[name], row[name])
+def _readable(reading: Reading, known: Sequence[KnownDelivery]) -> dict[Bill, Delivery]:
+    """Deliveries that are there as they were loaded; every other is told with the reason."""
+    by_name = {source.name: source for source in reading.sources}
+    found: dict[Bill, Delivery] = {}
+    for name in dict.fromkeys(one.source for one in known):
+        source = by_name.get(name)
+        versions = [one for one in known if one.source == name]
+        listed: dict[BillingPeriod, Delivery] = {}
+        why = "no source of that name is configured" if source is None else "its kind has no line by line reading"
+        if isinstance(source, DetailSource):
+            why = "its files are not those that were loaded: run finops-ai ingest"
+            try:
+                of_source = source.deliveries(min(one.billing_period for one in versions))
+                listed = {one.billing_period: one for one in of_source if isinstance(one, Delivery)}
+            except Unavailable as error:
+                why = str(error)
+        for one in versions:
+            delivery = listed.get(one.billing_period)
+            is_same = delivery is not None and delivery.fingerprint == one.fingerprint
+            if delivery is not None and is_same and one.rules_version == reading.rules_version:
+                found[name, one.billing_period] = delivery
+                continue
+            # Other tags kept are another fingerprint too, so that rules are asked first.
+            is_stale = delivery is not None and one.rules_version != reading.rules_version
+            reason = "the rules changed since it was loaded: run finops-ai ingest" if is_stale else why
+            reading.progress(f"{name} {one.billing_period} is told by day, not by line: {reason}")
+    return found
 
 
-def _prove(engine: Engine, days: Days, as_of: datetime, sums: Mapping[str, Mapping[str, Any]]) -> None:
-    query = CostQuery(days=days, group_by=(), where=(), currency=None, as_of=as_of)
-    ledger = {row["currency"]: (row["billed_cost"], row["effective_cost"]) for row in costs(engine, query)}
-    written = {currency: tuple(found[name] for name in PROVEN) for currency, found in sums.items()}
-    if ledger != written:
-        raise Leak(f"the export adds up to {written}, the ledger to {ledger}")
+def _tables(
+    engine: Engine, reading: Reading, version: KnownDelivery, delivery: Delivery | None, days: Days, as_of: datetime
+) -> Iterator[pa.Table]:
+    """The charges of one bill in the columns of the export."""
+    source = next((one for one in reading.sources if one.name == version.source), None)
+    if delivery is not None and isinstance(source, DetailSource):
+        reading.progress(f"{version.source} {version.billing_period}: reading {len(delivery.parts)} file(s)")
+        for batch in source.rows(delivery, days):
+            if batch.num_rows:
+                yield focus_rows.of_lines(batch, version.source, reading.rules)
+    else:
+        rows = finest(engine, days, as_of, [version.id])
+        while some := list(islice(rows, focus_rows.BATCH_ROWS)):
+            yield focus_rows.of_cube(some, version.source)
 
 
-def _writer(file: Path, stack: ExitStack) -> Any:
-    if file.name.endswith(".parquet"):
-        return _parquet(file, stack)
-    return _csv(file, stack)
-
-
-def _csv(file: Path, stack: ExitStack) -> Any:
-    import csv
-    import gzip
-    import io
-
-    raw: Any = stack.enter_context(file.open("wb"))
-    if file.name.endswith(".gz"):
-        # No name and no time in the header: the same ledger gives the same bytes.
-        raw = stack.enter_context(gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0))
-    text = stack.enter_context(io.TextIOWrapper(raw, encoding="utf-8", newline=""))
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-
-    def cells(row: Mapping[str, Any]) -> Iterator[str]:
-        for name in COLUMNS:
-            value = row[name]
-            yield "" if value is None else plain(value) if name in AMOUNTS else defused(str(value))
-
-    return lambda rows: writer.writerows(cells(row) for row in rows)
-
-
-def _parquet(file: Path, stack: ExitStack) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    fields = [(name, pa.decimal128(38, 18) if name in AMOUNTS else _type(name)) for name in COLUMNS]
-    schema = pa.schema(fields)
-    writer = stack.enter_context(pq.ParquetWriter(file, schema))
-
-    def write(rows: list[dict[str, Any]]) -> None:
-        for row in rows:
-            for name in INSTANTS:
-                row[name] = datetime.fromisoformat(row[name])
-        writer.write_table(pa.Table.from_pylist(rows, schema=schema))
-
-    return write
-
-
-def _type(name: str) -> pa.DataType:
-    import pyarrow as pa
-
-    return pa.timestamp("us", tz="UTC") if name in INSTANTS else pa.string()
+def _added(before: tuple[Decimal, ...] | None, more: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    return tuple(EXACT.add(one, other) for one, other in zip(before, more, strict=True)) if before else more

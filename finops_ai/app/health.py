@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from finops_ai.app import parts
 from finops_ai.config import Config, unset_secrets
 from finops_ai.domain.delivery import Refusal
 from finops_ai.domain.errors import FinopsError
+from finops_ai.sources.base import Keep
 from finops_ai.world.secrets import Secrets
+from finops_ai.world.world import World
 
 LEAST_FREE_BYTES = 1024**3
 
@@ -40,8 +43,16 @@ def examine(open_config: Callable[[], Config], environ: Mapping[str, str]) -> li
             return f"{len(found)} billing period(s)" + (f", {refused} of them refused" if refused else "")
 
         rows.append(_checked(f"source {one.name}", "check uri and credentials", listed))
+        for what, check in _further(known.sources[one.kind], one, world, keep):
+            rows.append(_checked(f"source {one.name}: {what}", "check the settings and the identity's roles", check))
     rows.append(_checked("policy packs", "finops-ai policy test", lambda: _policies(config)))
     return rows
+
+
+def _further(kind: ModuleType, settings: Any, world: World, keep: Keep) -> Iterator[tuple[str, Callable[[], str]]]:
+    """The checks that a kind of source has of its own."""
+    if hasattr(kind, "examine"):
+        yield from kind.examine(settings, world, kind.make(settings, world, keep))
 
 
 def _checked(what: str, remedy: str, check: Callable[[], str]) -> dict[str, Any]:

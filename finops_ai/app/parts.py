@@ -5,22 +5,28 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Pattern, Rules
 from finops_ai.allocation.splits import Pool
+from finops_ai.app import kubernetes
 from finops_ai.config import Config, Kinds
 from finops_ai.config.schema import Placed
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
+from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.period import Days
+from finops_ai.domain.scope import Scope
 from finops_ai.forecasting.settings import ForecastSettings
-from finops_ai.sources.base import Keep
+from finops_ai.sources.base import ChargeSource, Keep
 from finops_ai.world.clock import SystemClock
 from finops_ai.world.http import Http
 from finops_ai.world.objects import Store
 from finops_ai.world.secrets import Secrets
+from finops_ai.world.spark import Spark
 from finops_ai.world.world import World
 
 if TYPE_CHECKING:
@@ -44,7 +50,16 @@ def world_of(config: Config, environ: Mapping[str, str]) -> World:
     secrets = Secrets(environ)
     clock = SystemClock()
     objects = Store(config.home / "cache", secrets, clock)
-    return World(clock=clock, http=Http(secrets, clock), objects=objects, secrets=secrets)
+    http = Http(secrets, clock)
+    scan = config.scan
+    return World(
+        clock=clock,
+        http=http,
+        objects=objects,
+        secrets=secrets,
+        recordings=config.home / "recordings",
+        spark=Spark(master=scan.spark_master, memory=scan.spark_memory) if scan.engine == "spark" else None,
+    )
 
 
 @contextmanager
@@ -154,7 +169,14 @@ def keep_of(config: Config, rules: Rules) -> Keep:
     asked = {key if key == "*" else canonical_tag(key) for key in config.ledger.tags}
     modules = kinds().sources
     asked |= {tag for one in config.sources for tag in getattr(modules[one.kind], "TAGS", ())}
+    asked |= kubernetes.tags_needed(config, modules)
     return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
+
+
+def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
+    """Every source of charges that is configured."""
+    modules = kinds().sources
+    return [modules[one.kind].make(one, world, keep) for one in config.sources]
 
 
 def reading_version(rules: Rules, keep: Keep) -> str:
@@ -176,6 +198,19 @@ def detect_settings(config: Config) -> DetectSettings:
 def forecast_settings(config: Config) -> ForecastSettings:
     defaults = ForecastSettings()
     return ForecastSettings(prophet_series=defaults.prophet_series if config.forecast.prophet else 0)
+
+
+def known_events(config: Config) -> tuple[KnownEvent, ...]:
+    """Changes of cost that the configuration announces."""
+    return tuple(
+        KnownEvent(
+            scope=Scope(tuple(sorted(one.where.items()))),
+            days=Days(one.start, one.end + timedelta(days=1)),
+            note=one.note,
+            ends_use=one.ends_use,
+        )
+        for one in config.known_events
+    )
 
 
 def uncounted_of(config: Config) -> frozenset[str]:

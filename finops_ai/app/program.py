@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.app import parts
+from finops_ai.app.kubernetes import Clusters
+from finops_ai.app.models import Models
 from finops_ai.config import Config
 from finops_ai.domain.episode import Feedback, FeedbackVerdict
 from finops_ai.domain.errors import ConfigError, UsageError
@@ -42,7 +44,7 @@ def open_app(config: Config, environ: Mapping[str, str], progress: Progress = si
     """Put the program together; everything it started ends with the block."""
     world = parts.world_of(config, environ)
     log.configure(world.secrets, world.clock)
-    with parts.database(config) as engine:
+    with closing(world), parts.database(config) as engine:
         yield App(config=config, world=world, engine=engine, progress=progress)
 
 
@@ -130,6 +132,7 @@ class App:
                 horizon_days=self.config.forecast.horizon_days,
                 settle_days=parts.settle_days(self.config),
                 settings=parts.forecast_settings(self.config),
+                announced=parts.known_events(self.config),
                 where=where,
             )
 
@@ -143,8 +146,8 @@ class App:
                 turn,
                 cost_basis=self.config.forecast.cost_basis,
                 settle_days=parts.settle_days(self.config),
-                forecast_settings=parts.forecast_settings(self.config),
                 settings=parts.detect_settings(self.config),
+                announced=parts.known_events(self.config),
                 voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
             )
 
@@ -230,15 +233,36 @@ class App:
         return reported(self.engine, query, report_in) if report_in else costs(self.engine, query)
 
     def showback(self, *, days: Days, as_of: datetime) -> list[dict[str, Any]]:
-        """Costs by cost center and the pool they came from, after shared costs are split."""
+        """Costs by cost center and the pool they came from, after clusters and shared costs are split."""
         keys = tuple(sorted({"x_cost_center", *keys_needed(self.pools)}))
-        rows = self.costs(days=days, group_by=keys, where=(), currency=None, as_of=as_of)
-        return answers.showback(share(rows, self.pools))
+        return answers.showback(share(self.clusters(days, as_of).shared_out(keys), self.pools))
+
+    def models(self, days: Days, as_of: datetime) -> Models:
+        """What AI models were used for and what that cost."""
+        return Models(
+            config=self.config,
+            modules=parts.kinds().sources,
+            costs=self.costs,
+            keep=self.keep,
+            attributing=parts.uncounted_of(self.config),
+            days=days,
+            as_of=as_of,
+        )
+
+    def clusters(self, days: Days, as_of: datetime) -> Clusters:
+        """What clusters were billed and what ran in them."""
+        return Clusters(config=self.config, modules=parts.kinds().sources, costs=self.costs, days=days, as_of=as_of)
 
     def export_focus(self, *, days: Days | None, file: Path, as_of: datetime) -> list[dict[str, Any]]:
-        from finops_ai.app.focus_export import export
+        from finops_ai.app.focus_export import Reading, export
 
-        return export(self.engine, days or EVERY_DAY, as_of, file)
+        reading = Reading(
+            sources=parts.sources_of(self.config, self.world, self.keep),
+            rules=self.rules,
+            rules_version=parts.reading_version(self.rules, self.keep),
+            progress=self.progress,
+        )
+        return export(self.engine, reading, days or EVERY_DAY, as_of, file)
 
     def episodes(self, as_of: datetime) -> list[dict[str, Any]]:
         return answers.episodes(self.engine, as_of)

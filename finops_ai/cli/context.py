@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -63,11 +63,17 @@ class Call:
             raise UsageError(f"--as-of wants YYYY-MM-DD or an ISO timestamp, not {self.as_of_text!r}") from None
 
     @contextmanager
-    def app(self) -> Iterator[App]:
-        """The whole program put together; its embedded database stops with the last user."""
+    def app(self, *, engine: str | None = None) -> Iterator[App]:
+        """The whole program put together; its embedded database stops with the last user.
+
+        `engine` scans deliveries, whatever the configuration says.
+        """
         from finops_ai import app
 
-        with app.open_app(self.config(), self.environ, progress=progress) as built:
+        config = self.config()
+        if engine is not None:
+            config = replace(config, scan=config.scan.model_copy(update={"engine": engine}))
+        with app.open_app(config, self.environ, progress=progress) as built:
             yield built
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -27,6 +28,13 @@ INGEST_COLUMNS = (
     "billed_cost",
     "effective_cost",
 )
+
+
+class ScanEngine(StrEnum):
+    DUCKDB = "duckdb"
+    SPARK = "spark"
+
+
 FailOnOption = Annotated[
     Severity | None, typer.Option("--fail-on", help="Exit 3 when an open episode is at least this severe.")
 ]
@@ -35,12 +43,15 @@ FailOnOption = Annotated[
 def ingest(
     context: typer.Context,
     source: Annotated[list[str] | None, typer.Option("--source", help="Only this source; may be repeated.")] = None,
+    engine: Annotated[
+        ScanEngine | None, typer.Option("--engine", help="What scans deliveries [default: scan.engine, duckdb].")
+    ] = None,
     once: OnceOption = True,
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Load new deliveries: whole, settled against their control totals, or not at all."""
-    with call(context).app() as app:
+    with call(context).app(engine=engine) as app:
         outcome = app.ingest(call(context).as_of(app.now()), names=source or (), dry_run=dry_run)
         show(outcome.results, output, None if output is Output.JSON else INGEST_COLUMNS)
         finish(outcome)

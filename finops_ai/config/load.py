@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from finops_ai.config import variables
+from finops_ai.config.announced import KnownEvent
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.schema import (
@@ -20,8 +21,10 @@ from finops_ai.config.schema import (
     Detect,
     Forecast,
     Ledger,
+    Models,
     Recommend,
     Report,
+    Scan,
     Schedule,
     Sections,
 )
@@ -78,7 +81,10 @@ class Config:
     allocation: Allocation
     currencies: Currencies
     ledger: Ledger
+    scan: Scan
+    models: Models
     forecast: Forecast
+    known_events: tuple[KnownEvent, ...]
     detect: Detect
     recommend: Recommend
     report: Report

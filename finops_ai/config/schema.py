@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from finops_ai.allocation.kubernetes import WeighBy
+from finops_ai.allocation.model_prices import ModelPrice
 from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
+from finops_ai.config.announced import KnownEvent
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
+from finops_ai.domain.focus import canonical_tag
 from finops_ai.rightsizing.settings import Prices
 from finops_ai.rightsizing.settings import Settings as Strategy
 from finops_ai.world.secrets import SecretRef
@@ -146,6 +150,29 @@ class Shared(Section):
         return self
 
 
+class Nodes(Section):
+    """Which charges are nodes or GPUs of a cluster, to be split over its workloads. The first rule that matches wins.
+
+    `match` has globs by column or tag:NAME; without it a charge belongs where its well-known cluster tag says.
+    `source` names the attribution, where several tell of this cluster; `weigh_by` whose attributed cost weighs.
+    """
+
+    cluster: Text
+    source: Text | None = None
+    match: dict[str, Text] = {}
+    weigh_by: WeighBy = "node"
+
+    @field_validator("match")
+    @classmethod
+    def _known_keys(cls, match: dict[str, str]) -> dict[str, str]:
+        for key in match.keys() - SHARED_KEYS - {"source"}:
+            if not (key.startswith("tag:") and canonical_tag(key.removeprefix("tag:"))):
+                close = get_close_matches(key, SHARED_KEYS, n=1)
+                hint = f"did you mean {close[0]}?" if close else "write tag:NAME or a column such as sub_account_id"
+                raise _wrong(f"{key!r} is not a column; {hint}")
+        return match
+
+
 class Allocation(Section):
     """Who owns a charge. Per attribute the first hit wins: rules in order, accounts, patterns, defaults."""
 
@@ -156,6 +183,7 @@ class Allocation(Section):
     patterns: tuple[Pattern, ...] = ()
     defaults: Placed = Placed()
     shared: tuple[Shared, ...] = ()
+    kubernetes: tuple[Nodes, ...] = ()
 
 
 class Currencies(Section):
@@ -180,6 +208,14 @@ class Ledger(Section):
     keep_versions_days: Annotated[int, Field(ge=1)] = 400
 
 
+class Scan(Section):
+    """Where deliveries are added up: in this program, or by Spark at `spark_master` with a driver of `spark_memory`."""
+
+    engine: Literal["duckdb", "spark"] = "duckdb"
+    spark_master: Text = "local[2]"
+    spark_memory: Annotated[str, Field(pattern=r"^\d+[mg]$")] = "1g"
+
+
 class Forecast(Section):
     horizon_days: Annotated[int, Field(ge=1, le=400)] = 62
     cost_basis: Literal["billed", "effective"] = "effective"
@@ -189,7 +225,7 @@ class Forecast(Section):
 class Detect(Section):
     """An episode is opened when surprise is rare (`false_per_series_year`) and the excess is worth it (`floor`)."""
 
-    floor: Amounts = {ANY_CURRENCY: Decimal(25)}
+    floor: Amounts = {ANY_CURRENCY: Decimal(5)}
     false_per_series_year: Annotated[float, Field(gt=0, le=365)] = 0.5
     page_at: Severity = Severity.WARNING
 
@@ -229,13 +265,23 @@ class Schedule(Section):
         return {job: line for job, line in self if job != "time_zone" and line is not None}
 
 
+class Models(Section):
+    """AI models: `aliases` say which model a gateway's own name means, `prices` come before the packaged table."""
+
+    aliases: dict[Text, Text] = {}
+    prices: tuple[ModelPrice, ...] = ()
+
+
 class Sections(Section):
     """Everything but the plug-ins."""
 
     allocation: Allocation = Allocation()
     currencies: Currencies = Currencies()
     ledger: Ledger = Ledger()
+    scan: Scan = Scan()
+    models: Models = Models()
     forecast: Forecast = Forecast()
+    known_events: tuple[KnownEvent, ...] = ()
     detect: Detect = Detect()
     recommend: Recommend = Recommend()
     report: Report = Report()

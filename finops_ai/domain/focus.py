@@ -108,6 +108,10 @@ FOCUS_1_2: tuple[str, ...] = (
 )
 """The 57 columns of FOCUS 1.2, in the order of the specification's column library."""
 
+AMOUNTS = frozenset(name for name in FOCUS_1_2 if name.endswith(("Cost", "Quantity", "UnitPrice")))
+
+INSTANTS = frozenset({"BillingPeriodStart", "BillingPeriodEnd", "ChargePeriodStart", "ChargePeriodEnd"})
+
 CHARGE_CATEGORIES = ("Usage", "Purchase", "Tax", "Credit", "Adjustment")
 
 COST_BASES = ("billed", "effective")

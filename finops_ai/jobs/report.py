@@ -99,7 +99,9 @@ def _direct(turn: Turn, week: Days, pools: Sequence[Pool]) -> list[dict[str, Any
     return costs.costs(turn.engine, query)
 
 
-def _converted(turn: Turn, direct: Sequence[Mapping[str, Any]], week: Days, reporting: str | None) -> list[dict[str, Any]]:
+def _converted(
+    turn: Turn, direct: Sequence[Mapping[str, Any]], week: Days, reporting: str | None
+) -> list[dict[str, Any]]:
     """The week's cost of each currency beside its worth in the reporting currency, where one is configured."""
     if reporting is None:
         return []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,10 +62,15 @@ def breakdown(
         return _grouped(connection, as_of, days, ["day", *keys], measured, where, of_kind(charges))
 
 
-def finest(engine: sa.Engine, days: Days, as_of: datetime) -> Iterator[dict[str, Any]]:
-    """Every row of the cube, streamed: all dimension columns (tags as mappings), `day`, `billing_period`, measures."""
+def finest(
+    engine: sa.Engine, days: Days, as_of: datetime, versions: Collection[int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Every row of the cube, streamed: all dimension columns (tags as mappings), `day`, `billing_period`, measures.
+
+    `versions` asks for these alone of the versions that answer.
+    """
     with engine.connect().execution_options(yield_per=EXPORT_ROWS) as connection:
-        ids = version_ids(connection, as_of)
+        ids = [each for each in version_ids(connection, as_of) if versions is None or each in versions]
         rows = connection.execute(
             sa.select(
                 column(BILLING_PERIOD).label(BILLING_PERIOD),
@@ -120,8 +125,11 @@ def _within(versions: list[int], days: Days) -> sa.ColumnElement[bool]:
 
 
 def _quantity(label: str = "consumed_quantity") -> sa.Label[Any]:
-    """The sum where all quantities of the group are in one unit, else null: hours and tokens do not add up."""
-    counted = charge.c.consumed_quantity.is_not(None)
+    """The sum where all quantities of the group are in one unit, else null: hours and tokens do not add up.
+
+    A charge without a unit that counts 0 counts nothing.
+    """
     unit = dimension.c.consumed_unit
+    counted = sa.and_(charge.c.consumed_quantity.is_not(None), sa.or_(unit != "", charge.c.consumed_quantity != 0))
     one_unit = sa.func.min(unit).filter(counted) == sa.func.max(unit).filter(counted)
     return sa.case((one_unit, sa.func.sum(charge.c.consumed_quantity))).label(label)

@@ -5,11 +5,28 @@
 --   covered usage     FOCUS bills it 0 and drops the negation that cancels it. Here its invoiced cost moves, without
 --                     its tags, to where the negation stands, so the two cancel and what does not cancel stays visible.
 --   commitment fees   the fee is a purchase, effective 0; its unused part is usage that nothing was done with.
-WITH line AS (
+-- Where discounts are not lines of their own, what a line is invoiced at and worth are its net costs (`is_net`).
+WITH told AS (
+  SELECT
+    *,
+    coalesce(CASE WHEN is_net THEN line_item_net_unblended_cost END, line_item_unblended_cost) AS unblended,
+    coalesce(
+      CASE WHEN is_net THEN savings_plan_net_savings_plan_effective_cost END, savings_plan_savings_plan_effective_cost
+    ) AS savings_plan_cost,
+    coalesce(CASE WHEN is_net THEN reservation_net_effective_cost END, reservation_effective_cost) AS reservation_cost,
+    coalesce(
+      CASE WHEN is_net THEN reservation_net_unused_amortized_upfront_fee_for_billing_period END,
+      reservation_unused_amortized_upfront_fee_for_billing_period
+    ) AS unused_upfront,
+    coalesce(CASE WHEN is_net THEN reservation_net_unused_recurring_fee END, reservation_unused_recurring_fee)
+      AS unused_recurring
+  FROM raw
+),
+
+line AS (
   SELECT
     *,
     line_item_line_item_type AS type,
-    line_item_unblended_cost AS unblended,
     CASE
       WHEN type IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation') THEN 'covered'
       WHEN type IN ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee') THEN 'commitment'
@@ -23,29 +40,32 @@ WITH line AS (
     type IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage', 'FlatRateSubscription') OR kind = 'unknown'
       AS is_usage,
     CASE type
-      WHEN 'SavingsPlanCoveredUsage' THEN savings_plan_savings_plan_effective_cost
+      WHEN 'SavingsPlanCoveredUsage' THEN savings_plan_cost
       WHEN 'SavingsPlanRecurringFee'
         THEN savings_plan_total_commitment_to_date - savings_plan_used_commitment
       WHEN 'SavingsPlanNegation' THEN 0
       WHEN 'SavingsPlanUpfrontFee' THEN 0
-      WHEN 'DiscountedUsage' THEN reservation_effective_cost
-      WHEN 'RIFee'
-        THEN reservation_unused_amortized_upfront_fee_for_billing_period
-          + reservation_unused_recurring_fee
+      WHEN 'DiscountedUsage' THEN reservation_cost
+      WHEN 'RIFee' THEN unused_upfront + unused_recurring
       WHEN 'Fee' THEN CASE WHEN is_reservation THEN 0 ELSE unblended END
       WHEN 'Refund' THEN CASE WHEN line_item_product_code = 'ComputeSavingsPlans' THEN 0 ELSE unblended END
       ELSE unblended
     END AS amortised
-  FROM raw
+  FROM told
+),
+
+split (told_as, leg) AS (
+  VALUES ('one', 'whole'), ('invoice', 'billed'), ('both', 'billed'), ('both', 'effective')
 ),
 
 leg AS (
-  SELECT *, 'whole' AS leg FROM line WHERE kind NOT IN ('covered', 'commitment')
-  UNION ALL
-  SELECT *, 'billed' AS leg FROM line WHERE kind IN ('covered', 'commitment')
-  UNION ALL
-  SELECT *, 'effective' AS leg FROM line
-  WHERE type = 'SavingsPlanCoveredUsage' OR kind = 'commitment' AND amortised <> 0
+  SELECT *
+  FROM line
+  JOIN split ON told_as = CASE
+    WHEN kind NOT IN ('covered', 'commitment') THEN 'one'
+    WHEN type = 'SavingsPlanCoveredUsage' OR kind = 'commitment' AND amortised <> 0 THEN 'both'
+    ELSE 'invoice'
+  END
 ),
 
 category (product_code, service_category) AS (
@@ -112,7 +132,7 @@ SELECT
   CASE
     WHEN kind IN ('credit', 'discount') THEN 0
     WHEN kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective' THEN 0
-    ELSE coalesce(pricing_public_on_demand_cost, unblended)
+    ELSE coalesce(pricing_public_on_demand_cost, line_item_unblended_cost)
   END AS list_cost,
   CASE
     WHEN kind = 'credit' OR kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective' THEN 0
@@ -121,6 +141,7 @@ SELECT
   END AS contracted_cost,
   CASE WHEN is_usage AND leg <> 'billed' THEN line_item_usage_amount ELSE 0 END AS consumed_quantity,
   CASE WHEN leg = 'effective' THEN 0 ELSE line_items END AS line_items,
+  origin,
   CASE
     WHEN kind = 'unknown' THEN 'unknown line item type ' || coalesce(type, '(none)') || ' is taken as usage'
     ELSE ''

@@ -125,7 +125,7 @@ def _latest(rivals: Sequence[Run]) -> Run:
     elif last.rows == 0 and any(run.rows for run in others):
         message = EMPTIED
     else:
-        return replace(last, shrunk=any(_bytes(run) > _bytes(last) for run in others))
+        return replace(last, shrunk=last.shrunk or any(_bytes(run) > _bytes(last) for run in others))
     return replace(last, problems=(*last.problems, Problem(file=last.place, message=message)))
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import pyarrow as pa
 
 from finops_ai.domain.delivery import ControlTotal, Delivery, Refusal
 from finops_ai.domain.errors import Problem
-from finops_ai.domain.period import BillingPeriod
-from finops_ai.domain.usage import ContainerUsage
+from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.domain.usage import Usage
+
+Dialect = Literal["duckdb", "spark", "trino", "athena", "bigquery"]
+"""Engines whose SQL a scan can be told in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +71,61 @@ class ChargeSource(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageReading:
+    """What a source of usage can be read for: one UTC `day`, or all that it knows (None).
+
+    `fingerprint` is equal exactly when reading again would bring nothing new.
+    """
+
+    day: date | None
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageScan:
+    """What a reading brought. `problems` holds warnings only: what could not be known, and why."""
+
+    usages: tuple[Usage, ...]
+    problems: tuple[Problem, ...] = ()
+
+
+@runtime_checkable
+class DetailSource(ChargeSource, Protocol):
+    """A source of charges that can also tell a delivery line by line."""
+
+    def rows(self, delivery: Delivery, days: Days) -> Iterator[pa.RecordBatch]:
+        """Every charge of `delivery` on `days`, in the order of its lines.
+
+        A batch has `dimensions`, a struct of focus.DIMENSIONS as the cube has them, and focus.FOCUS_1_2 as text: an
+        instant as ISO 8601 in UTC, an amount as a plain decimal, null where nothing is said. Costs add up to those of
+        `charges`. Raises Malformed and Unavailable as `charges` does.
+        """
+        ...
+
+
+@runtime_checkable
+class RenderedSource(ChargeSource, Protocol):
+    """A source of charges that another engine can add up where they lie."""
+
+    def sql(self, delivery: Delivery, dialect: Dialect, tables: Sequence[str]) -> str:
+        """What makes the charges of `delivery` of `tables`, one for each set of columns that its parts have.
+
+        The answer's columns are those of FOCUS, so that files of it are read by focus_files. Raises UsageError for
+        another number of tables.
+        """
+        ...
+
+
 class UsageSource(Protocol):
-    """One configured place of utilisation metrics."""
+    """One configured place of utilisation metrics. Reading changes nothing outside."""
 
     name: str
 
-    def fingerprint(self) -> str:
-        """Equal exactly when there is nothing new to read."""
+    def readings(self, as_of: datetime) -> Iterator[UsageReading]:
+        """What can be read of the hours that were over at `as_of`, oldest first. Raises Unavailable."""
         ...
 
-    def usage(self) -> Iterator[ContainerUsage]:
-        """One value per workload and container. Raises Malformed or Unavailable."""
+    def usage(self, reading: UsageReading) -> UsageScan:
+        """Hours of UTC, each noun once. Raises Malformed or Unavailable."""
         ...

@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from finops_ai.domain.delivery import Delivery, Part, Refusal
 from finops_ai.domain.errors import Malformed, Problem
-from finops_ai.domain.period import BillingPeriod
-from finops_ai.sources import exports
+from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.sources import exports, fetch, focus_datasets
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.fetch import fingerprint, read
-from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
+from finops_ai.sources.focus_datasets import Handling
+from finops_ai.sources.mapping import Detail, Labels, LineMapping, fingerprint_keep
+from finops_ai.world.spark import Spark
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from finops_ai.sources.base import Dialect
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zip", ".parquet")
 
@@ -37,6 +45,23 @@ class Settings(BaseModel):
     region: str | None = None
     settle_days: int = Field(default=1, ge=0, description="days after a UTC day's end until its bill is complete")
     max_rejected_rows: int = Field(default=0, ge=0, description="lines that may be left out before all is refused")
+    delivery_handling: Handling = Field(
+        default="append",
+        description="whether the files of a billing period add up or the folder or file written last replaces the rest",
+    )
+    written: Literal["focus", "us"] = Field(
+        default="focus", description="us: dates may be 4/30/25 and amounts $1,234.50, as spreadsheets write them"
+    )
+    defaults: dict[str, str] = Field(
+        default={}, description="values of FOCUS columns that the files do not have, such as BillingCurrency: USD"
+    )
+
+    @field_validator("defaults")
+    @classmethod
+    def _of_focus(cls, defaults: dict[str, str]) -> dict[str, str]:
+        if unknown := sorted(set(defaults) - {_pascal(name) for name in MAPPING.text}):
+            raise ValueError(f"{unknown[0]} is no text column of FOCUS that charges are read from")
+        return defaults
 
 
 def _pascal(name: str) -> str:
@@ -45,7 +70,7 @@ def _pascal(name: str) -> str:
 
 MAPPING = LineMapping(
     sql=Path(__file__).with_suffix(".sql"),
-    version=1,
+    version=2,
     text=(
         "billing_account_id",
         "billing_account_name",
@@ -88,17 +113,56 @@ MAPPING = LineMapping(
     currency="billing_currency",
     account="coalesce(sub_account_id, billing_account_id)",
     period="billing_period_start",
+    reads=("allocated_tags",),
     aliases={"provider_name": ("service_provider_name", "host_provider_name")},
     null_words=("NULL", "null"),
-    tags=Labels(column="tags"),
+    tags=Labels(column="tags", also="allocated_tags"),
     cost_categories=Labels(column="x_cost_categories"),
     spelling=_pascal,
+    detail=Detail(
+        sql=Path(__file__).with_name("focus_files_lines.sql"),
+        reads=(
+            "availability_zone",
+            "billing_account_type",
+            "billing_period_end",
+            "capacity_reservation_id",
+            "capacity_reservation_status",
+            "charge_description",
+            "charge_period_end",
+            "commitment_discount_category",
+            "commitment_discount_id",
+            "commitment_discount_name",
+            "commitment_discount_quantity",
+            "commitment_discount_status",
+            "commitment_discount_type",
+            "commitment_discount_unit",
+            "contracted_unit_price",
+            "invoice_id",
+            "list_unit_price",
+            "pricing_currency",
+            "pricing_currency_contracted_unit_price",
+            "pricing_currency_effective_cost",
+            "pricing_currency_list_unit_price",
+            "pricing_quantity",
+            "pricing_unit",
+            "publisher_name",
+            "region_name",
+            "resource_id",
+            "resource_name",
+            "resource_type",
+            "service_subcategory",
+            "sku_id",
+            "sku_price_details",
+            "sku_price_id",
+            "sub_account_type",
+        ),
+    ),
 )
 
 
 def make(settings: Settings, world: World, keep: Keep) -> FocusFiles:
     store = world.objects.store(settings.uri, endpoint_url=settings.endpoint_url, region=settings.region)
-    return FocusFiles(name=settings.name, settings=settings, store=store, keep=keep)
+    return FocusFiles(name=settings.name, settings=settings, store=store, keep=keep, spark=world.spark)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +173,9 @@ class FocusFiles:
     settings: Settings
     store: ObjectStore = field(repr=False)
     keep: Keep = field(repr=False)
+    spark: Spark | None = field(default=None, repr=False)
     _listed: dict[str, ObjectInfo] = field(default_factory=dict, repr=False, compare=False)
+    _open: dict[BillingPeriod, bool] = field(default_factory=dict, repr=False, compare=False)
 
     def deliveries(self, since: BillingPeriod | None) -> Iterator[Delivery | Refusal]:
         listed = self.store.list()
@@ -134,40 +200,76 @@ class FocusFiles:
             yield Refusal(source=self.name, billing_period=None, problems=tuple(problems))
             return
         yield from (
-            self._delivery(period, periods[period]) for period in sorted(periods) if not since or period >= since
+            self._delivery(period, focus_datasets.current(periods[period], self.settings.delivery_handling))
+            for period in sorted(periods)
+            if not since or period >= since
         )
 
     def charges(self, delivery: Delivery) -> Scan:
-        by_folder = all(PARTITION.search(part.uri.removeprefix(self.store.root)) for part in delivery.parts)
-        return read(
+        scan = fetch.read(
             delivery,
             self.store,
             self._listed,
-            MAPPING,
+            self._mapping,
             self.keep,
-            period=None if by_folder else delivery.billing_period.start,
+            period=self._period(delivery),
             max_rejected_rows=self.settings.max_rejected_rows,
+            spark=self.spark,
         )
+        if not self._open.get(delivery.billing_period):
+            return scan
+        message = f"the issuer calls billing period {delivery.billing_period} open: its charges may still change"
+        told = Problem(file=self.store.root, column="BillingPeriodStatus", message=message, severity="warning")
+        return replace(scan, problems=(*scan.problems, told))
+
+    def rows(self, delivery: Delivery, days: Days) -> Iterator[pa.RecordBatch]:
+        period = self._period(delivery)
+        return fetch.rows(delivery, self.store, self._listed, self._mapping, self.keep, days, period=period)
+
+    def sql(self, delivery: Delivery, dialect: Dialect, tables: Sequence[str]) -> str:
+        start = delivery.billing_period.start  # a table holds many periods, whatever the folders of its files say
+        return fetch.sql(delivery, self.store, self._listed, self._mapping, self.keep, dialect, tables, period=start)
+
+    def _period(self, delivery: Delivery) -> date | None:
+        """The period to pick from files that may hold several; None where each file is of one, as its folder says."""
+        by_folder = all(PARTITION.search(part.uri.removeprefix(self.store.root)) for part in delivery.parts)
+        return None if by_folder else delivery.billing_period.start
+
+    @property
+    def _mapping(self) -> LineMapping:
+        is_us = self.settings.written == "us"
+        defaults = {name: self.settings.defaults.get(_pascal(name)) for name in MAPPING.text}
+        told = {name: value for name, value in defaults.items() if value is not None}
+        return replace(MAPPING, us_dates=is_us, us_amounts=is_us, defaults=told)
 
     @property
     def _salt(self) -> str:
-        return f"focus_files {MAPPING.version} {fingerprint_keep(self.keep)}"
+        told = json.dumps([self.settings.written, self.settings.defaults], sort_keys=True)
+        return f"focus_files {MAPPING.version} {fingerprint_keep(self.keep)} {told}"
 
     def _periods(self, info: ObjectInfo) -> Sequence[BillingPeriod]:
-        """Billing periods of one file: that of its folder, else those that its lines name."""
+        """Billing periods of one file of charges: that of its folder, else those that its lines name."""
         from finops_ai.sources.scan import months
 
         if found := PARTITION.search(info.key):
             return [BillingPeriod.parse(found[1])]
-        return [BillingPeriod.of(month) for month in months(info.key, self.store.fetch(info), MAPPING)]
+        path = self.store.fetch(info)
+        kind = focus_datasets.dataset(path, info.key)
+        if kind == focus_datasets.PERIODS:
+            self._open.update(focus_datasets.open_periods(path, info.key))
+        if kind != focus_datasets.CHARGES:
+            return []
+        return [BillingPeriod.of(month) for month in months(info.key, path, self._mapping)]
 
     def _delivery(self, period: BillingPeriod, parts: Sequence[ObjectInfo]) -> Delivery:
         told = [(info.key, info.size_bytes, info.etag) for info in parts]
         times = [info.modified_at for info in parts if info.modified_at]
+        # A period that is closed without another change is read again, so that it is no longer told as open.
+        identity = f"{period} open" if self._open.get(period) else str(period)
         return Delivery(
             source=self.name,
             billing_period=period,
-            fingerprint=fingerprint(self._salt, str(period), told),
+            fingerprint=fetch.fingerprint(self._salt, identity, told),
             parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in parts),
             published_at=max(times, default=None),
         )

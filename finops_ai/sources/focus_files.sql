@@ -41,5 +41,6 @@ SELECT
   coalesce(contracted_cost, effective_cost) AS contracted_cost,
   consumed_quantity,
   line_items,
+  origin,
   problem
 FROM line

@@ -117,7 +117,8 @@ class GcpExtracts:
         if not info.key.lower().endswith(".json") or not info.size_bytes:
             return True
         with self.store.fetch(info).open("rb") as file:
-            return b"billing_account_id" in file.read(NOTE_BYTES)
+            start = file.read(NOTE_BYTES)
+        return start.startswith(b"\x1f\x8b") or b"billing_account_id" in start
 
     def _flat(self, info: ObjectInfo, path: Path) -> Flat:
         return self._laid_out.file(info.key, info.etag, path, extract_of(info.uri))

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 
+from finops_ai.domain import focus
 from finops_ai.sources.mapping import COST, Cell, LineMapping, quoted, text_literal
 from finops_ai.sources.shapes import Shape, json_map
 
@@ -24,12 +25,17 @@ def lines(shapes: Sequence[Shape], mapping: LineMapping, period: date | None) ->
 
     `period` leaves out lines of other billing periods, but not those that name none: they would be nobody's.
     """
-    typed = " UNION ALL ".join(_typed(shape, shapes, mapping) for shape in shapes)
     derived = "".join(f", {sql} AS {name}" for name, sql in mapping.derived.items())
-    where = ""
+    where = mapping.only
     if period and mapping.period:
-        where = f" WHERE date_trunc('month', {mapping.period}) = DATE '{period}' OR {bad_day(mapping.period)}"
-    return f"SELECT *, coalesce({mapping.outside}, FALSE) AS outside{derived} FROM ({typed}){where}"
+        day = mapping.period
+        where = f"({where}) AND (date_trunc('month', {day}) = DATE '{period}' OR {bad_day(day)})"
+    return f"SELECT *, coalesce({mapping.outside}, FALSE) AS outside{derived} FROM typed WHERE {where}"
+
+
+def typed(shapes: Sequence[Shape], mapping: LineMapping) -> str:
+    """What `lines` reads: every line of every shape with the columns of the mapping in their types."""
+    return " UNION ALL ".join(_typed(shape, shapes, mapping) for shape in shapes)
 
 
 def grouped(shapes: Sequence[Shape], mapping: LineMapping) -> str:
@@ -41,7 +47,19 @@ def grouped(shapes: Sequence[Shape], mapping: LineMapping) -> str:
     return f"SELECT {', '.join([*keys, *sums])}, count(*) AS line_items FROM lines WHERE NOT outside GROUP BY ALL"
 
 
-def groups(shapes: Sequence[Shape], mapping: LineMapping) -> str:
+def single(shapes: Sequence[Shape], mapping: LineMapping) -> str:
+    """`grouped` where every line is a group of its own, with `origin`: all that the line says."""
+    keys = [name for name in (*mapping.text, *mapping.days, *mapping.money) if _present(name, shapes)]
+    keys += [*mapping.derived, *(name for _, name, _ in _labels(shapes)), "flags"]
+    keys += ["collision"] if _may_collide(shapes) else []
+    said = {name: f"CASE WHEN {name} NOT IN ({nulls(mapping)}) THEN {name} END" for name in mapping.texts}
+    said |= {name: name for name in (*mapping.money, "all_tags")}
+    said |= {name: f"CAST({quoted('raw ' + name)} AS VARCHAR)" for name in mapping.days}
+    origin = ", ".join(f"{text_literal(name)}: {sql}" for name, sql in said.items())
+    return f"SELECT {', '.join(keys)}, 1 AS line_items, {{{origin}}} AS origin FROM lines WHERE NOT outside"
+
+
+def groups(shapes: Sequence[Shape], mapping: LineMapping, origin: str = "NULL") -> str:
     """Grouped lines with every column that the mapping asks for, null where the text means null."""
     columns = [
         f"CASE WHEN {name} NOT IN ({nulls(mapping)}) THEN {name} END AS {name}"
@@ -58,10 +76,54 @@ def groups(shapes: Sequence[Shape], mapping: LineMapping) -> str:
             columns.append(f"CASE WHEN {_flag(_null_bit(name, mapping))} THEN NULL ELSE {name} END AS {name}")
         else:
             columns.append(f"coalesce({name}, 0) AS {name}")
-    columns += ["line_items", "flags", f"{_flag(MALFORMED_LABELS)} AS malformed_labels"]
+    columns += ["line_items", "flags", f"{_flag(MALFORMED_LABELS)} AS malformed_labels", f"{origin} AS origin"]
     columns.append("collision" if _may_collide(shapes) else "CAST(NULL AS VARCHAR) AS collision")
     columns += [f"{_json(shapes, kind)} AS {name}" for kind, name in (("tag", "tags"), ("category", "cost_categories"))]
     return f"SELECT {', '.join(columns)} FROM grouped"
+
+
+def raw(mapping: LineMapping) -> str:
+    """Groups that can be booked: what the mapping reads."""
+    return f"SELECT * FROM groups WHERE NOT ({rejected(mapping)})"
+
+
+def charged(mapping: LineMapping, *more: str) -> str:
+    """Charges as the mapping tells them; every dimension becomes text that any database takes, '' for null.
+
+    `more` are columns of the mapping's SQL to hand on.
+    """
+    text = NUL.format("coalesce(CAST({0} AS VARCHAR), '')") + " AS {0}"
+    columns = [text.format(name) for name in focus.DIMENSIONS]
+    columns += ["day", *focus.MEASURES, "line_items", "problem", *more]
+    return f"SELECT {', '.join(columns)} FROM ({mapping.sql.read_text(encoding='utf-8')}) AS charges"
+
+
+def charge() -> str:
+    """Charges alike in all but money, added up: what a scan brings home."""
+    sums = [f"CAST(sum({name}) AS {COST}) AS {name}" for name in focus.MEASURES]
+    sums.append("CAST(sum(line_items) AS BIGINT) AS line_items")
+    return f"SELECT {', '.join([*focus.DIMENSIONS, 'day', *sums, 'problem'])} FROM charged GROUP BY ALL"
+
+
+def collided(mapping: LineMapping) -> str:
+    """Groups on which spellings of one key say different things."""
+    return (
+        f"SELECT collision, {mapping.currency} AS currency, CAST(sum(line_items) AS BIGINT) AS line_items, "
+        f"CAST(sum({mapping.billed}) AS {COST}) AS billed FROM raw WHERE collision IS NOT NULL GROUP BY ALL"
+    )
+
+
+def chain(shapes: Sequence[Shape], mapping: LineMapping, period: date | None) -> dict[str, str]:
+    """Every step from the lines to the cube, by the name under which the next ones read it."""
+    return {
+        "typed": typed(shapes, mapping),
+        "lines": lines(shapes, mapping, period),
+        "grouped": grouped(shapes, mapping),
+        "groups": groups(shapes, mapping),
+        "raw": raw(mapping),
+        "charged": charged(mapping),
+        "charge": charge(),
+    }
 
 
 def rejected(mapping: LineMapping) -> str:
@@ -88,19 +150,25 @@ def nulls(mapping: LineMapping) -> str:
 def _typed(shape: Shape, shapes: Sequence[Shape], mapping: LineMapping) -> str:
     """One SELECT for the parts of one shape; a column that is absent is null."""
     cells = {name: shape.cells.get(name, Cell(name, "NULL", "VARCHAR")) for name in mapping.columns}
-    columns = [f"CAST({cells[name].sql} AS VARCHAR) AS {name}" for name in (*mapping.text, *mapping.reads)]
-    columns += [f"CAST({cells[name].as_day()} AS DATE) AS {name}" for name in mapping.days]
+    columns = [f"{_text(cells[name], name, mapping)} AS {name}" for name in mapping.texts]
+    columns += [f"CAST({cells[name].as_day(us_dates=mapping.us_dates)} AS DATE) AS {name}" for name in mapping.days]
     columns += [f"{cells[name].as_cost()} AS {name}" for name in mapping.money]
     columns.append(f"{_flags(shape, mapping)} AS flags")
     for key, name, kind in _labels(shapes):
         spellings = (shape.tags if kind == "tag" else shape.cost_categories).get(key, ())
         columns.append(f"coalesce({', '.join([*_values(spellings), 'CAST(NULL AS VARCHAR)'])}) AS {name}")
     columns.append(f"{_collision(shape)} AS collision")
+    columns += [f"{shape.all_tags} AS all_tags"] if mapping.detail else []
     columns += ["part_file", "file_row_number AS part_row"]
     columns += [
         f"CAST({cells[name].sql} AS VARCHAR) AS {quoted('raw ' + name)}" for name in (*mapping.money, *mapping.days)
     ]
     return f"SELECT {', '.join(columns)} FROM {shape.source}"
+
+
+def _text(cell: Cell, name: str, mapping: LineMapping) -> str:
+    text = f"CAST({cell.sql} AS VARCHAR)"
+    return mapping.cleaned[name].format(text) if name in mapping.cleaned else text
 
 
 def _flags(shape: Shape, mapping: LineMapping) -> str:

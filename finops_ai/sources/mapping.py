@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from finops_ai.domain.errors import Problem
@@ -17,12 +17,36 @@ DOUBLE_COST = "DECIMAL(32, 12)"
 """A double carries no more than 12 decimals of a cost; the whole part has as much room as in `COST`."""
 
 
+US_DATE = r"^\d{1,2}/\d{1,2}/(\d{2}|\d{4})( |$)"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """Where tags or cost categories stand: in a map or JSON column, or in one column per key behind a prefix."""
+    """Where tags or cost categories stand: in a map or JSON column, or in one column per key behind a prefix.
+
+    With `bare` the JSON may come without the braces around its members. `also` is a second such column.
+    """
 
     column: str
     prefixes: tuple[str, ...] = ()
+    bare: bool = False
+    also: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detail:
+    """How a source tells what the cube has no room for: resources, SKUs, unit prices, hours.
+
+    The SQL reads `charge`: what the mapping's SQL makes of a line alone (focus.DIMENSIONS, `day`, focus.MEASURES) and
+    `origin`, a struct of every column of the mapping and of `reads` as that line has them, null where its text means
+    null: texts as text, money as DECIMAL(38, 18), days as the text that stands there, `all_tags` as JSON text. It
+    returns `charge` itself and columns of FOCUS 1.2 by their names; those it leaves out follow from `charge`.
+    The mapping's SQL must hand `origin` on. `instant(text)` and `amount(text)` make a time and a decimal of a text,
+    `unit_price(rate, quantity, cost)` a price.
+    """
+
+    sql: Path
+    reads: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,11 +61,17 @@ class LineMapping:
     apart; in other columns null counts as 0.
 
     `required` columns must be there, and on every line the `filled` ones must say something. `derived` are keys
-    computed on every line from columns of `text` or `reads`; `outside` tells lines that repeat the cost of others.
-    `account` is SQL on a line that gives its sub account. `aliases` are other names of a column. A column that is
-    absent is looked for in the map column that its name
-    begins with (`product_region_code` in `product`). `period` is the day on which the billing period begins, where
-    one file may hold several.
+    computed on every line from columns of `text` or `reads` (`typed` are all lines); `outside` tells lines that repeat
+    the cost of others, `outside_told` what is said of them. `billed` is the column or SQL of what a line is invoiced
+    at. `account` is SQL on a line that gives its sub account. `aliases` are other names of a column. A column that is
+    absent is looked for in the map column that its name begins with (`product_region_code` in `product`). `period` is
+    SQL on `days` for a day of the line's billing period, where one file may hold several; `only` says which lines are
+    read at all. `detail` is how lines are told one by one.
+
+    What else a file may do: `named` is what one of its headers means; `us_dates` allows MM/DD/YYYY; `us_amounts`
+    allows $1,234.50; the columns of `decimal_commas` may say 1,5 for 1.5 where the file leaves no doubt; `cleaned` is
+    SQL, with {0} for the text, that gives the one spelling of a `text` column; `defaults` are texts for columns that
+    are absent.
     """
 
     sql: Path
@@ -56,18 +86,31 @@ class LineMapping:
     currency: str
     account: str
     period: str | None = None
+    only: str = "TRUE"
     derived: Mapping[str, str] = field(default_factory=dict)
     reads: tuple[str, ...] = ()
     outside: str = "FALSE"
+    outside_told: str = "lines that repeat the cost of other lines (split cost allocation) are left out"
+    named: Callable[[str], str] = str
+    us_dates: bool = False
+    us_amounts: bool = False
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    decimal_commas: tuple[str, ...] = ()
+    cleaned: Mapping[str, str] = field(default_factory=dict)
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     null_words: tuple[str, ...] = ()
     tags: Labels
     cost_categories: Labels
     spelling: Callable[[str], str] = str
+    detail: Detail | None = None
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return (*self.text, *self.reads)
 
     @property
     def columns(self) -> tuple[str, ...]:
-        return (*self.text, *self.reads, *self.days, *self.money)
+        return (*self.texts, *self.days, *self.money)
 
     @property
     def nulls(self) -> tuple[str, ...]:
@@ -82,6 +125,12 @@ class Cell:
     name: str
     sql: str
     type: str
+
+    def as_text(self) -> str:
+        """VARCHAR; JSON of what is nested."""
+        if self.type.startswith(("MAP(", "STRUCT(")) or self.type.endswith("]"):
+            return f"CAST(to_json({self.sql}) AS VARCHAR)"
+        return f"CAST({self.sql} AS VARCHAR)"
 
     def as_cost(self) -> str:
         """DECIMAL, null where the file holds no plain decimal number."""
@@ -102,12 +151,35 @@ class Cell:
         said = f"AND {self.sql} NOT IN ({nulls})" if self.type == "VARCHAR" else ""
         return f"({self.sql} IS NOT NULL {said} AND {self.as_cost()} IS NULL)"
 
-    def as_day(self) -> str:
-        """DATE in UTC, null where the text is no ISO 8601 date; a time without an offset is UTC."""
+    def as_day(self, *, us_dates: bool = False) -> str:
+        """DATE in UTC, null where the text is no ISO 8601 date; a time without an offset is UTC.
+
+        With `us_dates` the text may also be MM/DD/YYYY or M/D/YY.
+        """
         if self.type != "VARCHAR":
             return f"TRY_CAST(TRY_CAST({self.sql} AS TIMESTAMP) AS DATE)"
         is_iso = f"regexp_matches({self.sql}, '^\\d{{4}}-\\d{{2}}-\\d{{2}}([T ]|$)')"
-        return f"CASE WHEN {is_iso} THEN CAST(CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP) AS DATE) END"
+        iso = f"WHEN {is_iso} THEN CAST(CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP) AS DATE)"
+        us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN CAST({us_instant(self.sql)} AS DATE)"
+        return f"CASE {iso} {us if us_dates else ''} END"
+
+
+def us_instant(sql: str) -> str:
+    """SQL for midnight of a text that matches US_DATE; two digits are a year of this century."""
+    day = f"regexp_replace(split_part({sql}, ' ', 1), '/(\\d{{2}})$', '/20\\1')"
+    return f"try_strptime({day}, '%m/%d/%Y')"
+
+
+def us_amount(sql: str) -> str:
+    """SQL for the plain decimal of a text such as `-$1,234.50 `; any other text as it stands."""
+    is_us = f"regexp_matches({sql}, '^\\s*-?\\$?(\\d{{1,3}}(,\\d{{3}})+|\\d+)(\\.\\d+)?\\s*$')"
+    return f"CASE WHEN {is_us} THEN regexp_replace({sql}, '[$,\\s]', '', 'g') ELSE {sql} END"
+
+
+def plain_amounts(cells: Mapping[str, Cell], mapping: LineMapping) -> dict[str, Cell]:
+    """`cells` with the money of a mapping that allows `us_amounts` read as such."""
+    texts = [name for name in mapping.money if mapping.us_amounts and name in cells and cells[name].type == "VARCHAR"]
+    return {**cells, **{name: replace(cells[name], sql=us_amount(cells[name].sql)) for name in texts}}
 
 
 def plain(name: str) -> str:
@@ -133,6 +205,7 @@ def find_columns(mapping: LineMapping, columns: Mapping[str, Cell], file: str) -
     by_plain: dict[str, list[Cell]] = {}
     for name, cell in columns.items():
         by_plain.setdefault(plain(name), []).append(cell)
+    known = {plain(name) for wanted in mapping.columns for name in (wanted, *mapping.aliases.get(wanted, ()))}
     cells: dict[str, Cell] = {}
     problems: list[Problem] = []
     for wanted in mapping.columns:
@@ -143,8 +216,11 @@ def find_columns(mapping: LineMapping, columns: Mapping[str, Cell], file: str) -
             problems.append(Problem(file=file, line=1, column=found[1].name, message=message))
         elif found or (found := _in_map(wanted, columns)):
             cells[wanted] = found[0]
+        elif wanted in mapping.defaults:
+            cells[wanted] = Cell(wanted, text_literal(mapping.defaults[wanted]), "VARCHAR")
         elif wanted in mapping.required:
-            problems.append(missing_column(mapping.spelling(wanted), columns, file))
+            others = (name for name in columns if plain(name) not in known)
+            problems.append(missing_column(mapping.spelling(wanted), others, file))
     return cells, problems
 
 

@@ -30,13 +30,15 @@ UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 class Whole:
     """A part that was read from end to end. `name` is what people know it by; `text` is plain CSV without a BOM.
 
-    `header` are the column names of a CSV file; Parquet tells its columns when it is opened.
+    `header` are the column names of a CSV file and `delimiter` is what separates them; Parquet tells its columns when
+    it is opened.
     """
 
     name: str
     path: Path
     text: Path | None
     header: tuple[str, ...] = ()
+    delimiter: str = ","
 
     @property
     def is_parquet(self) -> bool:
@@ -58,8 +60,9 @@ def verify(path: Path, name: str, scratch: Path) -> Whole:
         _verify_parquet(path, name)
         return Whole(name=name, path=path, text=None)
     text = scratch / "part.csv"
-    _unpack(path, name, text)
-    return Whole(name=name, path=path, text=text, header=_header(text, name))
+    unpack(path, name, text)
+    header, delimiter = _header(text, name)
+    return Whole(name=name, path=path, text=text, header=header, delimiter=delimiter)
 
 
 def line_numbers(part: Whole, rows: set[int]) -> dict[int, int]:
@@ -69,7 +72,7 @@ def line_numbers(part: Whole, rows: set[int]) -> dict[int, int]:
     found: dict[int, int] = {}
     with _opened(part.path) as file, io.TextIOWrapper(file, encoding="utf-8-sig", newline="") as text:
         csv.field_size_limit(MAX_FIELD_CHARACTERS)
-        reader = csv.reader(text)
+        reader = csv.reader(text, delimiter=part.delimiter)
         row, line = -1, 1  # the header is no row
         for record in reader:
             if record:
@@ -80,6 +83,26 @@ def line_numbers(part: Whole, rows: set[int]) -> dict[int, int]:
             if len(found) == len(rows):
                 break
     return found
+
+
+def glance(path: Path, name: str) -> tuple[tuple[str, ...], bool]:
+    """Column names of a part and whether any row follows, from its beginning alone. Raises Malformed as `verify`."""
+    from pyarrow import ArrowException, parquet
+
+    with path.open("rb") as file:
+        is_parquet = file.read(4) == b"PAR1"
+    try:
+        if is_parquet:
+            with parquet.ParquetFile(path) as part:
+                return tuple(part.schema_arrow.names), part.metadata.num_rows > 0
+        with _opened(path) as source:
+            start = source.read(HEADER_BYTES).removeprefix(codecs.BOM_UTF8).decode("utf-8", errors="replace")
+        header, _ = _columns(start, name)
+        rest = io.StringIO(start, newline="")
+        next(record for record in csv.reader(rest) if record)
+        return header, bool(rest.read().strip())
+    except (ArrowException, EOFError, OSError, zlib.error, zipfile.BadZipFile, csv.Error) as error:
+        raise _refusal(name, f"cannot be read: {error}; deliver it again") from error
 
 
 def _verify_parquet(path: Path, name: str) -> None:
@@ -108,8 +131,11 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
 
 
-def _unpack(path: Path, name: str, target: Path) -> None:
-    """Copy the plain text of a part to `target`, checking checksums, encoding and growth on the way."""
+def unpack(path: Path, name: str, target: Path) -> None:
+    """Copy the plain text of a part to `target`, checking checksums, encoding and growth on the way.
+
+    Raises Malformed and Unavailable as `verify` does.
+    """
     limit = max(FREE_BYTES, path.stat().st_size * MAX_EXPANSION)
     decoder = codecs.getincrementaldecoder("utf-8")()
     written, lines = 0, 1
@@ -145,13 +171,20 @@ def _unpack(path: Path, name: str, target: Path) -> None:
         raise _refusal(name, f"cannot be unpacked: {error}; deliver it again") from error
 
 
-def _header(text: Path, name: str) -> tuple[str, ...]:
+def _header(text: Path, name: str) -> tuple[tuple[str, ...], str]:
     with text.open("r", encoding="utf-8", newline="") as file:
-        start = file.read(HEADER_BYTES)
+        return _columns(file.read(HEADER_BYTES), name)
+
+
+def _columns(start: str, name: str) -> tuple[tuple[str, ...], str]:
+    """Column names and what separates them: semicolons only where a comma separates nothing."""
     if not start.strip():
         raise _refusal(name, "holds no header and no rows")
+    delimiter = ","
     try:
-        header = next(record for record in csv.reader(io.StringIO(start, newline=""), strict=True) if record)
+        header = _record(start, delimiter)
+        if len(header) == 1 and ";" in header[0]:
+            header, delimiter = _record(start, ";"), ";"
     except csv.Error as error:
         raise _refusal(name, f"has no readable header: {error}", 1) from error
     doubled = sorted({column for column in header if header.count(column) > 1})
@@ -159,7 +192,13 @@ def _header(text: Path, name: str) -> tuple[str, ...]:
         raise Malformed(
             [Problem(file=name, line=1, column=column, message="stands twice in the header") for column in doubled]
         )
-    return tuple(header)
+    return tuple(header), delimiter
+
+
+def _record(start: str, delimiter: str) -> list[str]:
+    """The first line that says something."""
+    records = csv.reader(io.StringIO(start, newline=""), delimiter=delimiter, strict=True)
+    return next(record for record in records if record)
 
 
 def _refusal(name: str, message: str, line: int | None = None) -> Malformed:

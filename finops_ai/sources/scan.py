@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 
 from finops_ai.domain import focus
 from finops_ai.domain.delivery import ControlTotal
-from finops_ai.domain.errors import Leak, Malformed, Problem
+from finops_ai.domain.errors import Leak, Malformed, Problem, Unavailable
 from finops_ai.domain.money import plain, total
 from finops_ai.sources import lines
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.mapping import COST, LineMapping
+from finops_ai.sources.mapping import COST, Cell, LineMapping
 from finops_ai.sources.rejects import locate
 from finops_ai.sources.shapes import shapes
 from finops_ai.sources.staging import MAX_PROBLEMS, Engine, Staged, engine, first_line, stage, unreadable
+from finops_ai.sources.steps import Here, OnSpark, Steps
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from duckdb import DuckDBPyConnection
+
+    from finops_ai.world.spark import Spark, Work
 
 
 def scan(
@@ -31,8 +35,9 @@ def scan(
     *,
     period: date | None = None,
     max_rejected_rows: int = 0,
+    spark: Spark | None = None,
 ) -> Scan:
-    """Read `parts` (name for people, local file) through `mapping`.
+    """Read `parts` (name for people, local file) through `mapping`, on `spark` where given.
 
     `period` takes only the lines of the billing period that begins on it. Up to `max_rejected_rows` lines that cannot
     be booked are left out and counted; more, or any damage to a file, raises Malformed. Raises Leak when the facts
@@ -40,8 +45,8 @@ def scan(
     """
     with engine() as duck:
         staged = stage(parts, mapping, duck)
-        with _blame(staged, duck):
-            return _Delivery(staged, mapping, keep, period, duck).scan(max_rejected_rows)
+        with blame(staged, duck), spark.work() if spark else nullcontext() as work:
+            return _Delivery(staged, mapping, keep, period, duck, work).scan(max_rejected_rows)
 
 
 def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
@@ -51,12 +56,16 @@ def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
     """
     with engine() as duck:
         (part,) = stage([(name, path)], mapping, duck)
-        column = str(mapping.period)
-        query = (
-            f"SELECT DISTINCT CAST(date_trunc('month', day) AS DATE) FROM (SELECT {part.cells[column].as_day()} AS day "
-            f"FROM read_parquet(?)) WHERE NOT {lines.bad_day('day')} ORDER BY 1"
+        column = next(name for name in mapping.days if name in part.cells)
+        cells = {name: part.cells.get(name, Cell(name, "NULL", "VARCHAR")) for name in mapping.days}
+        days = ", ".join(
+            f"CAST({cell.as_day(us_dates=mapping.us_dates)} AS DATE) AS {name}" for name, cell in cells.items()
         )
-        with _blame([part], duck):
+        query = (
+            f"SELECT DISTINCT CAST(date_trunc('month', day) AS DATE) FROM (SELECT {mapping.period} AS day "
+            f"FROM (SELECT {days} FROM read_parquet(?))) WHERE NOT {lines.bad_day('day')} ORDER BY 1"
+        )
+        with blame([part], duck):
             periods = [day for (day,) in duck.con.execute(query, [str(part.file)]).fetchall()]
     if not periods:
         message = "no line names its billing period as an ISO 8601 date between 2000 and 2099"
@@ -65,25 +74,37 @@ def months(name: str, path: Path, mapping: LineMapping) -> list[date]:
 
 
 class _Delivery:
-    """The tables of one scan: lines, lines alike added up, charges, dimensions and facts."""
+    """One scan: its lines, here and where the steps run, and what is made of them."""
 
     def __init__(
-        self, staged: Sequence[Staged], mapping: LineMapping, keep: Keep, period: date | None, duck: Engine
+        self,
+        staged: Sequence[Staged],
+        mapping: LineMapping,
+        keep: Keep,
+        period: date | None,
+        duck: Engine,
+        work: Work | None,
     ) -> None:
         self._staged = staged
         self._mapping = mapping
         self._con = duck.con
-        self._shapes = shapes(staged, mapping, keep, duck)
-        self._con.execute(f"CREATE TEMP VIEW lines AS {lines.lines(self._shapes, mapping, period)}")
+        found = shapes(staged, mapping, keep, duck)
+        self._chain = lines.chain(found, mapping, period)
+        self._here = Here(duck.con)
+        self._steps: Steps = OnSpark(work, found, duck.con) if work else self._here
 
     def scan(self, max_rejected_rows: int) -> Scan:
-        self._con.execute(f"CREATE TEMP TABLE grouped AS {lines.grouped(self._shapes, self._mapping)}")
-        self._con.execute(f"CREATE TEMP VIEW groups AS {lines.groups(self._shapes, self._mapping)}")
+        for name in ("typed", "lines"):
+            self._steps.view(name, self._chain[name])
+        self._steps.table("grouped", self._chain["grouped"])
+        self._steps.view("groups", self._chain["groups"])
         problems, count = self._rejects(max_rejected_rows)
-        self._con.execute(f"CREATE TEMP VIEW raw AS SELECT * FROM groups WHERE NOT ({lines.rejected(self._mapping)})")
-        self._charges()
+        for name in ("raw", "charged"):
+            self._steps.view(name, self._chain[name])
+        self._steps.home("charge", self._chain["charge"])
+        self._steps.home("collided", lines.collided(self._mapping))
         control, outside = self._control(with_rejects=count > 0)
-        dimensions, facts = self._cube()
+        dimensions, facts = cube(self._con)
         scan = Scan(
             dimensions=dimensions,
             facts=facts,
@@ -96,12 +117,18 @@ class _Delivery:
 
     def _rejects(self, allowed: int) -> tuple[list[Problem], int]:
         rejected = lines.rejected(self._mapping)
-        total, count = self._one(
+        ((total, count),) = self._steps.rows(
             f"SELECT coalesce(sum(line_items), 0), coalesce(sum(line_items) FILTER (WHERE {rejected}), 0) FROM groups"
         )
         if not count:
             return [], 0
+        if self._steps is not self._here:  # where they stand is looked up on this machine
+            for name in ("typed", "lines"):
+                self._here.view(name, self._chain[name])
         problems = locate(self._con, self._staged, self._mapping)
+        if not problems:
+            message = f"holds {count:,} lines that Spark cannot read and this program can: ingest with --engine duckdb"
+            raise Malformed([Problem(file=self._staged[0].whole.name, message=message)], rows=int(total))
         if count > allowed:
             raise Malformed(problems, rows=int(total), rejected=int(count))
         return problems, int(count)
@@ -109,10 +136,10 @@ class _Delivery:
     def _control(self, *, with_rejects: bool) -> tuple[ControlTotal, list[Problem]]:
         """Rows and billed cost per currency and account straight from the lines, and what is told of those outside."""
         where = f"WHERE outside OR NOT ({lines.rejected(self._mapping)})" if with_rejects else ""
-        found = self._con.execute(
+        found = self._steps.rows(
             f"SELECT outside, {self._mapping.currency}, coalesce({self._mapping.account}, ''), count(*), "
             f"sum({self._mapping.billed}) FROM lines {where} GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
+        )
         inside = [row[1:] for row in found if not row[0]]
         control = ControlTotal(
             rows=sum(rows for _, _, rows, _ in inside),
@@ -125,7 +152,7 @@ class _Delivery:
         outside = [row[1:] for row in found if row[0]]
         told = [
             self._warning(
-                "lines that repeat the cost of other lines (split cost allocation) are left out",
+                self._mapping.outside_told,
                 code,
                 sum(rows for currency, _, rows, _ in outside if currency == code),
                 total(Decimal(billed or 0) for currency, _, _, billed in outside if currency == code),
@@ -136,14 +163,12 @@ class _Delivery:
 
     def _warnings(self) -> list[Problem]:
         """What the mapping and the labels have to say, most lines first."""
-        currency = self._mapping.currency
-        said = self._con.execute(
+        said = self._here.rows(
             "SELECT problem, billing_currency, sum(line_items), sum(billed_cost) FROM charge WHERE problem <> '' "
-            f"GROUP BY ALL UNION ALL "
-            f"SELECT 'keys ' || collision || ' and differ: the first wins', {currency}, sum(line_items), "
-            f"sum({self._mapping.billed}) FROM raw WHERE collision IS NOT NULL GROUP BY ALL "
+            "GROUP BY ALL UNION ALL "
+            "SELECT 'keys ' || collision || ' and differ: the first wins', currency, line_items, billed FROM collided "
             f"ORDER BY 3 DESC, 1, 2 LIMIT {MAX_PROBLEMS}"
-        ).fetchall()
+        )
         return [self._warning(*row) for row in said]
 
     def _warning(self, what: str, currency: str | None, rows: int, billed: Decimal | None) -> Problem:
@@ -152,41 +177,30 @@ class _Delivery:
         message = f"{what}: {lines_}, {plain(billed or Decimal(0))} {currency or ''} billed"
         return Problem(file=file, message=message, severity="warning")
 
-    def _charges(self) -> None:
-        """Run the mapping; every dimension becomes text that any database takes, '' for null."""
-        names = [*focus.DIMENSIONS, "day", *focus.MEASURES, "line_items", "problem"]
-        text = lines.NUL.format("coalesce(CAST({0} AS VARCHAR), '')") + " AS {0}"
-        texts = [text.format(name) for name in focus.DIMENSIONS]
-        sql = self._mapping.sql.read_text(encoding="utf-8")
-        self._con.execute(
-            f"CREATE TEMP TABLE charge AS SELECT {', '.join([*texts, *names[len(texts) :]])} FROM ({sql})"
-        )
-
-    def _cube(self) -> tuple[pa.Table, pa.Table]:
-        names = ", ".join(focus.DIMENSIONS)
-        sums = ", ".join(f"CAST(sum({name}) AS {COST}) AS {name}" for name in focus.MEASURES)
-        self._con.execute(
-            "CREATE TEMP TABLE dimension AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS dimension, * "
-            f"FROM (SELECT DISTINCT {names} FROM charge ORDER BY ALL)"
-        )
-        dimensions = self._con.sql("SELECT * FROM dimension ORDER BY dimension").to_arrow_table()
-        facts = self._con.sql(
-            f"SELECT dimension, day, {sums} FROM charge JOIN dimension USING ({names}) "
-            "GROUP BY dimension, day ORDER BY dimension, day"
-        ).to_arrow_table()
-        return dimensions, facts
-
     def _settle(self, scan: Scan) -> None:
         """Sum in = sum out, to the last digit, for every currency."""
-        (rows,) = self._one("SELECT coalesce(sum(line_items), 0) FROM charge")
+        ((rows,),) = self._here.rows("SELECT coalesce(sum(line_items), 0) FROM charge")
         if rows != scan.control.rows:
             raise Leak(f"{scan.control.rows} lines were read and {rows} were booked")
         billed = scan.billed()
         if nonzero(billed) != nonzero(scan.control.billed_cost):
             raise Leak(f"the lines come to {dict(scan.control.billed_cost)} and the charges to {dict(billed)}")
 
-    def _one(self, query: str) -> tuple[int, ...]:
-        return tuple(self._con.execute(query).fetchall()[0])
+
+def cube(con: DuckDBPyConnection) -> tuple[pa.Table, pa.Table]:
+    """Dimensions and facts (see Scan) of the table `charge`: focus.DIMENSIONS as text, `day`, focus.MEASURES."""
+    names = ", ".join(focus.DIMENSIONS)
+    sums = ", ".join(f"CAST(sum({name}) AS {COST}) AS {name}" for name in focus.MEASURES)
+    con.execute(
+        "CREATE TEMP TABLE dimension AS SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS dimension, * "
+        f"FROM (SELECT DISTINCT {names} FROM charge ORDER BY ALL)"
+    )
+    dimensions = con.sql("SELECT * FROM dimension ORDER BY dimension").to_arrow_table()
+    facts = con.sql(
+        f"SELECT dimension, day, {sums} FROM charge JOIN dimension USING ({names}) "
+        "GROUP BY dimension, day ORDER BY dimension, day"
+    ).to_arrow_table()
+    return dimensions, facts
 
 
 def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
@@ -194,16 +208,16 @@ def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:
 
 
 @contextmanager
-def _blame(staged: Sequence[Staged], duck: Engine) -> Iterator[None]:
+def blame(staged: Sequence[Staged], duck: Engine) -> Iterator[None]:
     """Turn what DuckDB says of damaged data into Malformed, by reading each part alone to find which it is."""
     import duckdb
 
     try:
         yield
-    except duckdb.OutOfRangeException as error:
+    except (duckdb.OutOfRangeException, OverflowError) as error:
         message = f"costs add up to too much: {first_line(error)}"
         raise Malformed([Problem(file=staged[0].whole.name, message=message)]) from error
-    except duckdb.Error as error:
+    except (duckdb.Error, Unavailable) as error:
         if problems := [problem for part in staged if (problem := _damage(part, duck))]:
             raise Malformed(problems[:MAX_PROBLEMS]) from error
         raise
@@ -212,9 +226,8 @@ def _blame(staged: Sequence[Staged], duck: Engine) -> Iterator[None]:
 def _damage(part: Staged, duck: Engine) -> Problem | None:
     import duckdb
 
-    hashes = ", ".join(f"bit_xor(hash({cell.sql}))" for cell in part.columns.values())
     try:
-        duck.con.execute(f"SELECT {hashes} FROM read_parquet(?)", [str(part.file)]).fetchall()
+        duck.con.execute("SELECT bit_xor(hash(COLUMNS(*))) FROM read_parquet(?)", [str(part.file)]).fetchall()
     except duckdb.OutOfMemoryException:
         return None
     except duckdb.Error as error:

@@ -18,7 +18,8 @@ class Shape:
     """Parts with the same columns: where each column of the mapping stands, and SQL for the labels that are kept.
 
     `tags` and `cost_categories` map a canonical key to (raw key, SQL) in the order in which the first value wins;
-    `json` are label columns that hold JSON text.
+    `json` are label columns that hold JSON text; `all_tags` is SQL for every tag of a line as JSON text, null or '{}'
+    where there is none.
     """
 
     parts: Sequence[Staged]
@@ -26,6 +27,7 @@ class Shape:
     tags: Mapping[str, Sequence[tuple[str, str]]]
     cost_categories: Mapping[str, Sequence[tuple[str, str]]]
     json: Sequence[Cell]
+    all_tags: str
 
     @property
     def source(self) -> str:
@@ -39,16 +41,42 @@ def shapes(staged: Sequence[Staged], mapping: LineMapping, keep: Keep, engine: E
     alike: dict[tuple[Cell, ...], list[Staged]] = {}
     for part in staged:
         if part.rows:
-            alike.setdefault(tuple(part.columns.values()), []).append(part)
+            alike.setdefault((*part.columns.values(), *part.cells.values()), []).append(part)
     found = []
     for parts in alike.values():
         tags, tags_json = _labels(parts, mapping.tags, mapping.nulls, keep.tags, engine)
+        more, more_json = _labels(parts, Labels(column=mapping.tags.also or ""), mapping.nulls, keep.tags, engine)
         categories, categories_json = _labels(
             parts, mapping.cost_categories, mapping.nulls, keep.cost_categories, engine
         )
-        json = [column for column in (tags_json, categories_json) if column]
-        found.append(Shape(parts=parts, cells=parts[0].cells, tags=tags, cost_categories=categories, json=json))
+        json = [column for column in (tags_json, more_json, categories_json) if column]
+        found.append(
+            Shape(
+                parts=parts,
+                cells=parts[0].cells,
+                tags={key: [*tags.get(key, ()), *more.get(key, ())] for key in {**tags, **more}},
+                cost_categories=categories,
+                json=json,
+                all_tags=_all_tags(parts[0], mapping),
+            )
+        )
     return found
+
+
+def _all_tags(part: Staged, mapping: LineMapping) -> str:
+    """SQL for the tags as they stand in the file, with the keys that it has."""
+    whole, of_keys = find_labels(mapping.tags, part.columns)
+    said = "NULL"
+    if of_keys:
+        said = ", ".join(f"{{'key': {text_literal(raw)}, 'value': {cell.sql}}}" for raw, cell in of_keys.items())
+        said = f"to_json(map_from_entries(list_filter([{said}], lambda tag: tag.value <> '')))"
+    elif whole is not None and whole.type.startswith("MAP("):
+        said = f"to_json(map_from_entries(list_filter(map_entries({whole.sql}), lambda tag: tag.value IS NOT NULL)))"
+    elif whole is not None:
+        words = ", ".join(text_literal(word) for word in mapping.nulls)
+        as_text = whole.sql if whole.type == "VARCHAR" else f"CAST(to_json({whole.sql}) AS VARCHAR)"
+        said = f"CASE WHEN {as_text} NOT IN ({words}) THEN {as_text} END"
+    return f"CAST({said} AS VARCHAR)"
 
 
 def _labels(
@@ -67,6 +95,10 @@ def _labels(
     elif whole is not None and whole.type.startswith(("VARCHAR", "JSON", "STRUCT")):
         if whole.type.startswith("STRUCT"):
             whole = Cell(whole.name, f"CAST(to_json({whole.sql}) AS VARCHAR)", "VARCHAR")
+        elif labels.bare:
+            said = f"CASE WHEN trim({whole.sql}, ' \"') <> '' THEN {whole.sql} END"
+            members = f"CASE WHEN starts_with(ltrim({whole.sql}), '\"') THEN '{{' || {said} || '}}' ELSE {said} END"
+            whole = Cell(whole.name, members, "VARCHAR")
         json, as_map = whole, json_map(whole, nulls)
         sql = {raw: f"{as_map}[{text_literal(raw)}]" for raw in _json_keys(parts, as_map, engine)}
     else:

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from finops_ai.domain.errors import Malformed, Problem, Unavailable
+from finops_ai.sources.decimals import with_points
 from finops_ai.sources.mapping import (
     Cell,
     LineMapping,
     find_columns,
     find_labels,
+    plain_amounts,
     quoted,
     text_literal,
 )
@@ -103,17 +105,19 @@ def _stage(whole: Whole, mapping: LineMapping, engine: Engine, number: int) -> S
             columns = _parquet_columns(file, engine)
         else:
             columns = text_columns(whole)
+        columns = _meant(columns, mapping, whole)
         cells, problems = find_columns(mapping, columns, whole.name)
         if problems:
             raise Malformed(problems)
         if whole.text is not None:
             text_to_parquet(whole, file, _wanted(columns, cells, mapping), mapping.nulls, engine)
+            cells = with_points(cells, mapping, file, engine.con, sure=whole.delimiter == ";")
         count = engine.con.execute("SELECT count(*) FROM read_parquet(?)", [str(file)]).fetchall()[0][0]
     except duckdb.OutOfMemoryException:
         raise
     except duckdb.Error as error:
         raise Malformed([unreadable(whole, error)]) from error
-    return Staged(whole=whole, file=file, columns=columns, cells=cells, rows=count)
+    return Staged(whole=whole, file=file, columns=columns, cells=plain_amounts(cells, mapping), rows=count)
 
 
 def unreadable(whole: Whole, error: Exception) -> Problem:
@@ -143,7 +147,8 @@ def text_to_parquet(whole: Whole, file: Path, wanted: Mapping[str, Cell], nulls:
     selected = ", ".join(f"{cell.sql} AS {name}" for name, cell in wanted.items())
     query = (
         f"SELECT {selected} FROM read_csv({text_literal(str(whole.text))}, "
-        f"auto_detect = false, header = true, delim = ',', quote = '\"', escape = '\"', columns = {{{columns}}}, "
+        f"auto_detect = false, header = true, delim = '{whole.delimiter}', quote = '\"', escape = '\"', "
+        f"columns = {{{columns}}}, "
         f"nullstr = [{words}])"
     )
     engine.con.execute("SET preserve_insertion_order = true")
@@ -160,8 +165,19 @@ def _parquet_columns(file: Path, engine: Engine) -> dict[str, Cell]:
 
 def _wanted(columns: Mapping[str, Cell], cells: Mapping[str, Cell], mapping: LineMapping) -> dict[str, Cell]:
     """Columns of a text part worth keeping: those of the mapping and all labels."""
-    names = {cell.name for cell in cells.values()}
+    places = {cell.sql for cell in cells.values()}
     for labels in (mapping.tags, mapping.cost_categories):
         whole, of_keys = find_labels(labels, columns)
-        names |= {cell.name for cell in (*of_keys.values(), *([whole] if whole else ()))}
-    return {cell.sql: cell for name, cell in columns.items() if name in names}
+        places |= {cell.sql for cell in (*of_keys.values(), *([whole] if whole else ()))}
+    return {cell.sql: cell for cell in columns.values() if cell.sql in places}
+
+
+def _meant(columns: Mapping[str, Cell], mapping: LineMapping, whole: Whole) -> dict[str, Cell]:
+    """Columns by what their headers mean. Raises Malformed when two mean the same."""
+    meant: dict[str, Cell] = {}
+    for name, cell in columns.items():
+        known = meant.setdefault(mapping.named(name), cell)
+        if known is not cell:
+            message = f"is the same column as {known.name!r}"
+            raise Malformed([Problem(file=whole.name, line=1, column=name, message=message)])
+    return meant

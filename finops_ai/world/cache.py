@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -62,6 +62,23 @@ class Cache:
         path = self.path(info)
         self._part(info).replace(path)
         self.find(info)
+        self._make_room()
+        return path
+
+    def made(self, uri: str, etag: str, make: Callable[[BinaryIO], object]) -> Path:
+        """What `make` writes, such as the answer to a query: made once per URI and ETag, whole or not at all."""
+        info = ObjectInfo(key=uri.rpartition("/")[2], uri=uri, size_bytes=0, etag=etag, modified_at=None)
+        path = self.path(info)
+        with self.part(info) as part:
+            if not path.exists():  # else another process made it while this one waited, or an earlier run did
+                part.seek(0)
+                part.truncate()
+                make(part)
+                part.flush()
+                os.fsync(part.fileno())
+                self._part(info).replace(path)
+        now = self._clock.now().timestamp()
+        os.utime(path, (now, now))
         self._make_room()
         return path
 

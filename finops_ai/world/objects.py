@@ -8,12 +8,16 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from finops_ai.domain.errors import ConfigError, Rejected, Unavailable
 from finops_ai.world.clock import Clock
 from finops_ai.world.secrets import Secrets
-from finops_ai.world.world import ObjectInfo, ObjectStore
+from finops_ai.world.world import ObjectInfo, ObjectStore, Table
+
+if TYPE_CHECKING:
+    from finops_ai.world.cache import Cache
 
 HASHED_WHOLE_BYTES = 16 * 1024 * 1024
 _ENDS_BYTES = 64 * 1024
@@ -42,7 +46,40 @@ class Store:
 
             cache = Cache(self._cache, self._clock, largest_bytes=self._cache_bytes)
             return S3Store(uri, cache, self._secrets, self._clock, endpoint_url=endpoint_url, region=region)
+        if scheme and scheme[1].lower() == "az":
+            from finops_ai.world.azure_blob import BlobStore
+
+            return BlobStore(uri, self._kept(), self._secrets, self._clock, endpoint_url=endpoint_url)
+        if scheme and scheme[1].lower() == "gs":
+            from finops_ai.world.gcs import GcsStore
+
+            return GcsStore(uri, self._kept(), self._secrets, self._clock, endpoint_url=endpoint_url)
         return FolderStore(local_path(uri))
+
+    def table(
+        self,
+        name: str,
+        *,
+        project: str | None = None,
+        endpoint_url: str | None = None,
+        largest_scan_bytes: int | None = None,
+    ) -> Table:
+        """The BigQuery table `name`, written project.dataset.table."""
+        from finops_ai.world.bigquery import BigQueryTable
+
+        return BigQueryTable(
+            name,
+            self._kept(),
+            self._secrets,
+            project=project,
+            endpoint_url=endpoint_url,
+            largest_scan_bytes=largest_scan_bytes,
+        )
+
+    def _kept(self) -> Cache:
+        from finops_ai.world.cache import Cache
+
+        return Cache(self._cache, self._clock, largest_bytes=self._cache_bytes)
 
 
 def local_path(uri: str) -> Path:

@@ -9,13 +9,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-SUITES = ("scan", "swap", "forecast")
+SUITES = ("scan", "ingest", "swap", "forecast", "formats", "spark")
 
 AIMS = (
     "scan: at least 0.8 of the speed of the bare DuckDB aggregate; peak memory at most 1 GiB, growing at most",
     "      1.2 times from 5 to 20 million rows",
+    "ingest: a whole ingest takes at most 1.4 times its scan (ratio 0.71)",
     "swap: at least 0.7 of the speed of raw COPY",
+    "spark: DuckDB's seconds over Spark's on this machine: when a cluster begins to pay, see docs/scaling.md",
     "forecast: at least 500 times as fast per series as Prophet",
+    "formats: at least 0.3 of the speed of bare DuckDB that only reads, groups and sums the same files",
 )
 
 

@@ -90,11 +90,11 @@ def _growth(rows: int, large: dict[str, object], small: dict[str, float]) -> dic
 def _child(name: str, parts: list[Path]) -> dict[str, float]:
     command = [sys.executable, "-m", "tests.benchmarks.scan", name, *map(str, parts)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=Path(__file__).parents[2])
-    measured: dict[str, float] = json.loads(done.stdout)
-    return measured
+    told: dict[str, float] = json.loads(done.stdout)
+    return told
 
 
-def _measured(work: Callable[[], float]) -> dict[str, float]:
+def measured(work: Callable[[], float]) -> dict[str, float]:
     began, before = time.perf_counter(), os.times()
     cost = work()
     after = os.times()
@@ -125,7 +125,7 @@ def _ours(parts: list[Path]) -> dict[str, float]:
 
     keep = Keep(tags=frozenset(TAGS), cost_categories=frozenset())
     named = [(part.name, part) for part in parts]
-    return _measured(lambda: float(scan(named, MAPPING, keep).control.billed_cost["USD"]))
+    return measured(lambda: float(scan(named, MAPPING, keep).control.billed_cost["USD"]))
 
 
 def _bare(parts: list[Path]) -> dict[str, float]:
@@ -146,9 +146,9 @@ def _bare(parts: list[Path]) -> dict[str, float]:
         files = ", ".join(f"'{part}'" for part in parts)
         sums = ", ".join(f"sum({name}) AS {name}" for name in COSTS)
         query = f"SELECT {KEYS}, {sums} FROM read_parquet([{files}], hive_partitioning = false) GROUP BY ALL"
-        measured = _measured(lambda: float(len(con.execute(f"CREATE TABLE bare AS {query}").fetchall())))
+        took = measured(lambda: float(len(con.execute(f"CREATE TABLE bare AS {query}").fetchall())))
         cost = con.execute("SELECT sum(line_item_unblended_cost) FROM bare").fetchall()[0][0]
-        return {**measured, "cost": cost}
+        return {**took, "cost": cost}
 
 
 if __name__ == "__main__":

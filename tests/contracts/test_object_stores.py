@@ -243,7 +243,7 @@ def test_a_folder_is_named_by_uri_or_path(uri: str, path: str) -> None:
 @pytest.mark.parametrize(
     ("uri", "remedy"),
     [
-        ("gs://bucket/x", "cannot read gs:"),
+        ("gopher://bucket/x", "cannot read gopher:"),
         ("https://host/x", "cannot read https:"),
         ("file://exports/focus", "write file:///exports"),
         ("file:///x?y", "%3F"),

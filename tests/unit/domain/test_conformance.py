@@ -14,7 +14,8 @@ SIZE = "[KMGTPE]?i?[bB]"
 TIME = "Year|Month|Day|Hour|Minute|Second"
 COUNT = r"[A-Za-z][A-Za-z0-9]*(?: [A-Za-z][A-Za-z0-9]*)*"
 FORMAT = re.compile(
-    rf"(?:[0-9]+ )?(?:{SIZE}|{COUNT})(?:-(?:{TIME})s)?|(?:{SIZE}|{COUNT})/(?:{TIME})|(?:{SIZE}|{COUNT})/[0-9]+ (?:{TIME})s"
+    rf"(?:[0-9]+ )?(?:{SIZE}|{COUNT})(?:-(?:{TIME})s)?|(?:{SIZE}|{COUNT})/(?:{TIME})"
+    rf"|(?:{SIZE}|{COUNT})/[0-9]+ (?:{TIME})s"
 )
 """The unit format of the specification: units, units kept for a time, rates, and a whole number of units."""
 
@@ -55,7 +56,9 @@ def test_units_of_the_providers(told: str, unit: str) -> None:
     assert not unit or FORMAT.fullmatch(unit)
 
 
-NOUNS = st.sampled_from(["Hrs", "GB", "GiB", "tokens", "Requests", "gibibyte", "mo", "vCPU", "IOPS", "day", "1K", "LCU"])
+NOUNS = st.sampled_from(
+    ["Hrs", "GB", "GiB", "tokens", "Requests", "gibibyte", "mo", "vCPU", "IOPS", "day", "1K", "LCU"]
+)
 
 
 @given(parts=st.lists(NOUNS, min_size=1, max_size=3), between=st.sampled_from(["-", " ", "/", " per "]))

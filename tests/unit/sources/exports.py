@@ -29,7 +29,8 @@ KEEP = Keep(tags=frozenset({"cost-center", "model", "env"}), cost_categories=fro
 ALL = Keep(tags=frozenset({"*"}), cost_categories=frozenset({"*"}))
 
 WORLD: Any = SimpleNamespace(
-    objects=SimpleNamespace(store=lambda uri, *, endpoint_url=None, region=None: FolderStore(local_path(uri)))
+    objects=SimpleNamespace(store=lambda uri, *, endpoint_url=None, region=None: FolderStore(local_path(uri))),
+    spark=None,
 )
 """A world with nothing but folders in it."""
 
@@ -41,6 +42,7 @@ HEADERS = {
     "line_item_usage_start_date": "lineItem/UsageStartDate",
     "line_item_product_code": "lineItem/ProductCode",
     "line_item_usage_type": "lineItem/UsageType",
+    "line_item_operation": "lineItem/Operation",
     "line_item_usage_amount": "lineItem/UsageAmount",
     "line_item_currency_code": "lineItem/CurrencyCode",
     "line_item_unblended_cost": "lineItem/UnblendedCost",

@@ -157,6 +157,28 @@ def test_split_lines_repeat_the_cost_of_the_instance_and_stay_out(tmp_path: Path
     assert "2 lines, 1.40 USD" in problem.message
 
 
+def test_lines_of_pods_and_tasks_stay_out_by_their_operation_alone(tmp_path: Path) -> None:
+    """An export of chosen columns may leave out the one that names the instance; Fargate tasks are billed alone."""
+    of_instance = [
+        line("Usage", "2", line_item_usage_type="SpotUsage:g5.xlarge", line_item_operation="RunInstances:SV001"),
+        line(
+            "SavingsPlanCoveredUsage",
+            "3",
+            line_item_operation="RunInstances",
+            savings_plan_savings_plan_effective_cost="1.75",
+        ),
+        line("SavingsPlanNegation", "-3", line_item_operation="RunInstances"),
+    ]
+    pods = [line("Usage", "0.7", line_item_operation=name) for name in ("EKSPod-EC2", "ECSTask-EC2")]
+    fargate = line("Usage", "0.25", line_item_operation="FargateTask")
+    write_lines(tmp_path, [*of_instance, *pods, fargate])
+    scan = scanned(cur(tmp_path))
+    assert scan.control.billed_cost == {"USD": Decimal("2.25")} == sums(scan, "billing_currency")
+    assert sums(scan, "billing_currency", "effective_cost") == {"USD": Decimal("4.00")}
+    (problem,) = scan.problems
+    assert "2 lines, 1.40 USD" in problem.message
+
+
 # --- dimensions -----------------------------------------------------------------------------------------------------
 
 
@@ -499,9 +521,9 @@ def test_a_delivery_can_be_read_by_another_instance(tmp_path: Path) -> None:
 
 
 def test_names_that_are_patterns_to_duckdb_are_names(tmp_path: Path) -> None:
-    table = cur2_table([line("Usage", "1")])
-    write_export(tmp_path / "a*[b]'?", {"x*.parquet": table, "[y]'.parquet": table})
-    assert scanned(cur(tmp_path / "a*[b]'?")).control.billed_cost == {"USD": 2}
+    one, two = (cur2_table([line("Usage", cost)]) for cost in ("1", "2"))
+    write_export(tmp_path / "a*[b]'?", {"x*.parquet": one, "[y]'.parquet": two})
+    assert scanned(cur(tmp_path / "a*[b]'?")).control.billed_cost == {"USD": 3}
 
 
 def test_the_manifest_of_the_period_is_read_not_that_of_an_assembly(tmp_path: Path) -> None:

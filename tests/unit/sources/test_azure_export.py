@@ -269,8 +269,8 @@ def test_classic_runs_of_one_time_are_refused(root: Path) -> None:
 
 
 def test_classic_partitions_in_the_folder_of_a_run_add_up(root: Path) -> None:
-    for number in (0, 1):
-        put(root, f"amortized/20260401-20260430/run/costs_part_{number}.csv", text([ea(Cost="1.5")]))
+    for number in (1, 2):
+        put(root, f"amortized/20260401-20260430/run/costs_part_{number}.csv", text([ea(Cost=str(number))]))
     scan = read(root)
     assert sums(scan, "billing_currency") == {"USD": 3}
     assert "no ActualCost" in messages(scan)

@@ -135,7 +135,9 @@ def test_a_flipped_bit_is_refused_or_changes_nothing_that_counts(tmp_path: Path,
 
 
 def test_one_damaged_part_among_many_is_named(tmp_path: Path) -> None:
-    write_report(tmp_path, {"a.csv.gz": GZIP, "b.csv.gz": GZIP[:-9], "c.csv.gz": GZIP, "d.csv.gz": b""})
+    write_report(
+        tmp_path, {"a.csv.gz": GZIP, "b.csv.gz": GZIP[:-9], "c.csv.gz": packed(legacy_csv([line()])), "d.csv.gz": b""}
+    )
     with pytest.raises(Malformed) as caught:
         scanned(cur(tmp_path))
     assert [problem.file.rsplit("/", 1)[-1] for problem in caught.value.problems] == ["b.csv.gz", "d.csv.gz"]

@@ -1,0 +1,160 @@
+"""Spark, on this machine or a cluster of the user's: started when first asked, quiet, in UTC, bounded in memory."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from finops_ai.domain.errors import ConfigError, Unavailable
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from pyspark.sql import DataFrame, SparkSession
+
+QUIET = """\
+rootLogger.level = error
+logger.apache.name = org.apache
+logger.apache.level = error
+rootLogger.appenderRef.stderr.ref = stderr
+appender.stderr.type = Console
+appender.stderr.name = stderr
+appender.stderr.target = SYSTEM_ERR
+appender.stderr.layout.type = PatternLayout
+appender.stderr.layout.pattern = spark: %m%n%ex{0}
+"""
+
+OPTIONS = {
+    # What makes its answers those of DuckDB: errors instead of nulls, decimals that keep their scale, exact names.
+    "spark.sql.ansi.enabled": "true",
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
+    "spark.sql.caseSensitive": "true",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.parquet.datetimeRebaseModeInRead": "CORRECTED",
+    "spark.sql.parquet.int96RebaseModeInRead": "CORRECTED",
+    # What keeps it to itself.
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.catalogImplementation": "in-memory",
+}
+ON_THIS_MACHINE = {
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.shuffle.partitions": "8",
+}
+
+
+@dataclass(slots=True, kw_only=True)
+class Spark:
+    """A Spark application at `master`; `memory` is the heap of its driver."""
+
+    master: str = "local[2]"
+    memory: str = "1g"
+    _session: SparkSession | None = field(default=None, repr=False)
+    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    @property
+    def is_local(self) -> bool:
+        return self.master.startswith("local")
+
+    @contextmanager
+    def work(self) -> Iterator[Work]:
+        """Views of their own; what they keep is let go afterwards. Raises ConfigError when Spark cannot start."""
+        work = Work(self._started().newSession())
+        try:
+            yield work
+        finally:
+            work.let_go()
+
+    def close(self) -> None:
+        """End the application. Its Java process ends with this program."""
+        if self._session is not None:
+            self._session.stop()
+            self._session = None
+        if self._folder is not None:
+            self._folder.cleanup()
+            self._folder = None
+
+    def _started(self) -> SparkSession:
+        if self._session is None:
+            try:
+                from pyspark.errors import PySparkException
+                from pyspark.sql import SparkSession
+            except ImportError:
+                raise ConfigError("the engine spark needs PySpark: install finops-gitops-ledger[spark]") from None
+            self._folder = tempfile.TemporaryDirectory(prefix="finops-spark-", ignore_cleanup_errors=True)
+            quiet = Path(self._folder.name, "log4j2.properties")
+            quiet.write_text(QUIET, encoding="utf-8")
+            java = f"-Dlog4j2.configurationFile={quiet.as_uri()} -Duser.timezone=UTC"
+            options = OPTIONS | (ON_THIS_MACHINE if self.is_local else {})
+            builder = SparkSession.builder.master(self.master).appName("finops-ai")
+            for name, value in options.items():
+                builder = builder.config(name, value)
+            builder = builder.config("spark.driver.memory", self.memory).config("spark.local.dir", self._folder.name)
+            try:
+                self._session = builder.config("spark.driver.extraJavaOptions", java).getOrCreate()
+            except (PySparkException, OSError) as error:
+                raise ConfigError(
+                    f"Spark did not start at {self.master} (it needs Java 17 or later): {error}"
+                ) from error
+        return self._session
+
+
+class Work:
+    """Named tables and views of one piece of work.
+
+    Raises OverflowError when a sum has no room, Unavailable for everything else that Spark gives up on.
+    """
+
+    def __init__(self, session: SparkSession) -> None:
+        self._session = session
+        self._kept: list[DataFrame] = []
+
+    def parquet(self, name: str, files: Sequence[str]) -> None:
+        """Files of the same columns under one name."""
+        with _told():
+            self._session.read.parquet(*files).createOrReplaceTempView(name)
+
+    def view(self, name: str, sql: str, *, kept: bool = False) -> None:
+        """An answer by name; `kept`, it is worked out once for all that read it."""
+        with _told():
+            frame = self._session.sql(sql)
+            if kept:
+                self._kept.append(frame.persist())
+            frame.createOrReplaceTempView(name)
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        with _told():
+            return [tuple(row) for row in self._session.sql(sql).collect()]
+
+    def table(self, sql: str) -> pa.Table:
+        with _told(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # about pandas, which has no part in this
+            return self._session.sql(sql).toArrow()
+
+    def let_go(self) -> None:
+        while self._kept:
+            self._kept.pop().unpersist()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    from py4j.protocol import Py4JError  # type: ignore[import-untyped]
+    from pyspark.errors import ArithmeticException, PySparkException
+
+    try:
+        yield
+    except ArithmeticException as error:
+        raise OverflowError(_first_line(error)) from error
+    except (PySparkException, Py4JError) as error:
+        if "ARITHMETIC_OVERFLOW" in str(error) or "NUMERIC_VALUE_OUT_OF_RANGE" in str(error):
+            raise OverflowError(_first_line(error)) from error
+        raise Unavailable(f"Spark gave up: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0][:300]

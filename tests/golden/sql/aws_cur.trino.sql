@@ -1,0 +1,836 @@
+-- Charges of 2026-04 in FOCUS, one row a day for each group of charges alike, UTC.
+-- tag 'cost-center' is 'user_Cost_Center' or 'user_cost_center'.
+-- tag 'model' is 'user_model'.
+WITH typed AS (
+  SELECT
+    CAST("bill_invoicing_entity" AS VARCHAR) AS bill_invoicing_entity,
+    CAST("bill_payer_account_id" AS VARCHAR) AS bill_payer_account_id,
+    CAST(NULL AS VARCHAR) AS bill_payer_account_name,
+    CAST("line_item_currency_code" AS VARCHAR) AS line_item_currency_code,
+    CAST("line_item_line_item_type" AS VARCHAR) AS line_item_line_item_type,
+    CAST("line_item_product_code" AS VARCHAR) AS line_item_product_code,
+    CAST("line_item_usage_account_id" AS VARCHAR) AS line_item_usage_account_id,
+    CAST(NULL AS VARCHAR) AS line_item_usage_account_name,
+    CAST("line_item_usage_type" AS VARCHAR) AS line_item_usage_type,
+    CAST("pricing_unit" AS VARCHAR) AS pricing_unit,
+    CAST(ELEMENT_AT("product", 'product_name') AS VARCHAR) AS product_product_name,
+    CAST("line_item_availability_zone" AS VARCHAR) AS line_item_availability_zone,
+    CAST("line_item_operation" AS VARCHAR) AS line_item_operation,
+    CAST("product_region_code" AS VARCHAR) AS product_region_code,
+    CAST("reservation_reservation_a_r_n" AS VARCHAR) AS reservation_reservation_a_r_n,
+    CAST("split_line_item_parent_resource_id" AS VARCHAR) AS split_line_item_parent_resource_id,
+    CAST(TRY_CAST("line_item_usage_start_date" AS DATE) AS DATE) AS line_item_usage_start_date,
+    cost_0 AS line_item_unblended_cost,
+    cost_1 AS line_item_usage_amount,
+    cost_2 AS pricing_public_on_demand_cost,
+    cost_3 AS reservation_effective_cost,
+    cost_4 AS reservation_unused_amortized_upfront_fee_for_billing_period,
+    cost_5 AS reservation_unused_recurring_fee,
+    cost_6 AS savings_plan_savings_plan_effective_cost,
+    cost_7 AS savings_plan_total_commitment_to_date,
+    cost_8 AS savings_plan_used_commitment,
+    CASE
+      WHEN NOT REGEXP_LIKE(NULL, '[^	- -^`-~]')
+      THEN TRY_CAST(NULL AS DECIMAL(38, 18))
+    END AS line_item_net_unblended_cost,
+    CASE
+      WHEN NOT REGEXP_LIKE(NULL, '[^	- -^`-~]')
+      THEN TRY_CAST(NULL AS DECIMAL(38, 18))
+    END AS reservation_net_effective_cost,
+    CASE
+      WHEN NOT REGEXP_LIKE(NULL, '[^	- -^`-~]')
+      THEN TRY_CAST(NULL AS DECIMAL(38, 18))
+    END AS reservation_net_unused_amortized_upfront_fee_for_billing_period,
+    CASE
+      WHEN NOT REGEXP_LIKE(NULL, '[^	- -^`-~]')
+      THEN TRY_CAST(NULL AS DECIMAL(38, 18))
+    END AS reservation_net_unused_recurring_fee,
+    CASE
+      WHEN NOT REGEXP_LIKE(NULL, '[^	- -^`-~]')
+      THEN TRY_CAST(NULL AS DECIMAL(38, 18))
+    END AS savings_plan_net_savings_plan_effective_cost,
+    BITWISE_OR(
+      BITWISE_OR(
+        BITWISE_OR(
+          BITWISE_OR(
+            BITWISE_OR(
+              BITWISE_OR(
+                CASE
+                  WHEN (
+                    (
+                      NOT "line_item_unblended_cost" IS NULL
+                      AND (
+                        NOT IS_FINITE("line_item_unblended_cost") OR cost_0 IS NULL
+                      )
+                    )
+                    OR cost_0 IS NULL
+                  )
+                  OR (
+                    NOT "line_item_usage_amount" IS NULL
+                    AND (
+                      NOT IS_FINITE("line_item_usage_amount") OR cost_1 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "pricing_public_on_demand_cost" IS NULL
+                    AND (
+                      NOT IS_FINITE("pricing_public_on_demand_cost") OR cost_2 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "reservation_effective_cost" IS NULL
+                    AND (
+                      NOT IS_FINITE("reservation_effective_cost") OR cost_3 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "reservation_unused_amortized_upfront_fee_for_billing_period" IS NULL
+                    AND (
+                      NOT IS_FINITE("reservation_unused_amortized_upfront_fee_for_billing_period")
+                      OR cost_4 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "reservation_unused_recurring_fee" IS NULL
+                    AND (
+                      NOT IS_FINITE("reservation_unused_recurring_fee") OR cost_5 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "savings_plan_savings_plan_effective_cost" IS NULL
+                    AND (
+                      NOT IS_FINITE("savings_plan_savings_plan_effective_cost") OR cost_6 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "savings_plan_total_commitment_to_date" IS NULL
+                    AND (
+                      NOT IS_FINITE("savings_plan_total_commitment_to_date") OR cost_7 IS NULL
+                    )
+                  )
+                  OR (
+                    NOT "savings_plan_used_commitment" IS NULL
+                    AND (
+                      NOT IS_FINITE("savings_plan_used_commitment") OR cost_8 IS NULL
+                    )
+                  )
+                  THEN 1
+                  ELSE 0
+                END,
+                CASE WHEN NULL IS NULL THEN 4 ELSE 0 END
+              ),
+              CASE WHEN cost_2 IS NULL THEN 8 ELSE 0 END
+            ),
+            CASE WHEN NULL IS NULL THEN 16 ELSE 0 END
+          ),
+          CASE WHEN NULL IS NULL THEN 32 ELSE 0 END
+        ),
+        CASE WHEN NULL IS NULL THEN 64 ELSE 0 END
+      ),
+      CASE WHEN NULL IS NULL THEN 128 ELSE 0 END
+    ) AS flags,
+    COALESCE(
+      NULLIF(CAST(ELEMENT_AT("resource_tags", 'user_Cost_Center') AS VARCHAR), ''),
+      NULLIF(CAST(ELEMENT_AT("resource_tags", 'user_cost_center') AS VARCHAR), ''),
+      CAST(NULL AS VARCHAR)
+    ) AS tag_0,
+    COALESCE(
+      NULLIF(CAST(ELEMENT_AT("resource_tags", 'user_model') AS VARCHAR), ''),
+      CAST(NULL AS VARCHAR)
+    ) AS tag_1,
+    CASE
+      WHEN (
+        NULLIF(CAST(ELEMENT_AT("resource_tags", 'user_Cost_Center') AS VARCHAR), '') <> NULLIF(CAST(ELEMENT_AT("resource_tags", 'user_cost_center') AS VARCHAR), '')
+      )
+      THEN '''user_Cost_Center'' and ''user_cost_center'' are both ''cost-center'''
+    END AS collision
+  FROM (
+    SELECT
+      *,
+      CASE
+        WHEN ABS(scaled_0) < 9E18
+        THEN CAST(CAST(CAST(scaled_0 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_0) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_0 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_0 - CAST(FLOOR(CAST(scaled_0 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_0,
+      CASE
+        WHEN ABS(scaled_1) < 9E18
+        THEN CAST(CAST(CAST(scaled_1 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_1) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_1 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_1 - CAST(FLOOR(CAST(scaled_1 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_1,
+      CASE
+        WHEN ABS(scaled_2) < 9E18
+        THEN CAST(CAST(CAST(scaled_2 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_2) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_2 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_2 - CAST(FLOOR(CAST(scaled_2 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_2,
+      CASE
+        WHEN ABS(scaled_3) < 9E18
+        THEN CAST(CAST(CAST(scaled_3 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_3) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_3 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_3 - CAST(FLOOR(CAST(scaled_3 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_3,
+      CASE
+        WHEN ABS(scaled_4) < 9E18
+        THEN CAST(CAST(CAST(scaled_4 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_4) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_4 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_4 - CAST(FLOOR(CAST(scaled_4 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_4,
+      CASE
+        WHEN ABS(scaled_5) < 9E18
+        THEN CAST(CAST(CAST(scaled_5 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_5) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_5 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_5 - CAST(FLOOR(CAST(scaled_5 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_5,
+      CASE
+        WHEN ABS(scaled_6) < 9E18
+        THEN CAST(CAST(CAST(scaled_6 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_6) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_6 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_6 - CAST(FLOOR(CAST(scaled_6 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_6,
+      CASE
+        WHEN ABS(scaled_7) < 9E18
+        THEN CAST(CAST(CAST(scaled_7 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_7) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_7 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_7 - CAST(FLOOR(CAST(scaled_7 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_7,
+      CASE
+        WHEN ABS(scaled_8) < 9E18
+        THEN CAST(CAST(CAST(scaled_8 AS BIGINT) AS DECIMAL(19, 0)) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+        WHEN ABS(scaled_8) < 1E32
+        THEN CAST((
+          CAST(CAST(FLOOR(CAST(scaled_8 AS DOUBLE) / 17592186044416E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST(17592186044416 AS DECIMAL(14, 0)) + CAST(CAST(scaled_8 - CAST(FLOOR(CAST(scaled_8 AS DOUBLE) / 17592186044416E0) AS DOUBLE) * 17592186044416E0 AS BIGINT) AS DECIMAL(19, 0))
+        ) * CAST('0.000000000001' AS DECIMAL(12, 12)) AS DECIMAL(32, 12))
+      END AS cost_8
+    FROM (
+      SELECT
+        *,
+        SIGN("line_item_unblended_cost") * CASE
+          WHEN ABS("line_item_unblended_cost" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("line_item_unblended_cost" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("line_item_unblended_cost" * 1e12) - CAST(FLOOR(ABS("line_item_unblended_cost" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("line_item_unblended_cost" * 1e12)
+        END AS scaled_0,
+        SIGN("line_item_usage_amount") * CASE
+          WHEN ABS("line_item_usage_amount" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("line_item_usage_amount" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("line_item_usage_amount" * 1e12) - CAST(FLOOR(ABS("line_item_usage_amount" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("line_item_usage_amount" * 1e12)
+        END AS scaled_1,
+        SIGN("pricing_public_on_demand_cost") * CASE
+          WHEN ABS("pricing_public_on_demand_cost" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("pricing_public_on_demand_cost" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("pricing_public_on_demand_cost" * 1e12) - CAST(FLOOR(ABS("pricing_public_on_demand_cost" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("pricing_public_on_demand_cost" * 1e12)
+        END AS scaled_2,
+        SIGN("reservation_effective_cost") * CASE
+          WHEN ABS("reservation_effective_cost" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("reservation_effective_cost" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("reservation_effective_cost" * 1e12) - CAST(FLOOR(ABS("reservation_effective_cost" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("reservation_effective_cost" * 1e12)
+        END AS scaled_3,
+        SIGN("reservation_unused_amortized_upfront_fee_for_billing_period") * CASE
+          WHEN ABS("reservation_unused_amortized_upfront_fee_for_billing_period" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("reservation_unused_amortized_upfront_fee_for_billing_period" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("reservation_unused_amortized_upfront_fee_for_billing_period" * 1e12) - CAST(FLOOR(ABS("reservation_unused_amortized_upfront_fee_for_billing_period" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("reservation_unused_amortized_upfront_fee_for_billing_period" * 1e12)
+        END AS scaled_4,
+        SIGN("reservation_unused_recurring_fee") * CASE
+          WHEN ABS("reservation_unused_recurring_fee" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("reservation_unused_recurring_fee" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("reservation_unused_recurring_fee" * 1e12) - CAST(FLOOR(ABS("reservation_unused_recurring_fee" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("reservation_unused_recurring_fee" * 1e12)
+        END AS scaled_5,
+        SIGN("savings_plan_savings_plan_effective_cost") * CASE
+          WHEN ABS("savings_plan_savings_plan_effective_cost" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("savings_plan_savings_plan_effective_cost" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("savings_plan_savings_plan_effective_cost" * 1e12) - CAST(FLOOR(ABS("savings_plan_savings_plan_effective_cost" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("savings_plan_savings_plan_effective_cost" * 1e12)
+        END AS scaled_6,
+        SIGN("savings_plan_total_commitment_to_date") * CASE
+          WHEN ABS("savings_plan_total_commitment_to_date" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("savings_plan_total_commitment_to_date" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("savings_plan_total_commitment_to_date" * 1e12) - CAST(FLOOR(ABS("savings_plan_total_commitment_to_date" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("savings_plan_total_commitment_to_date" * 1e12)
+        END AS scaled_7,
+        SIGN("savings_plan_used_commitment") * CASE
+          WHEN ABS("savings_plan_used_commitment" * 1e12) < 4503599627370496E0
+          THEN CAST(FLOOR(ABS("savings_plan_used_commitment" * 1e12)) AS DOUBLE) + CASE
+            WHEN ABS("savings_plan_used_commitment" * 1e12) - CAST(FLOOR(ABS("savings_plan_used_commitment" * 1e12)) AS DOUBLE) >= 5E-1
+            THEN 1E0
+            ELSE 0E0
+          END
+          ELSE ABS("savings_plan_used_commitment" * 1e12)
+        END AS scaled_8
+      FROM finops.bill
+    ) AS part
+  ) AS part
+), lines AS (
+  SELECT
+    *,
+    COALESCE(
+      split_line_item_parent_resource_id <> ''
+      OR line_item_operation IN ('EKSPod-EC2', 'ECSTask-EC2'),
+      FALSE
+    ) AS outside,
+    CASE
+      WHEN product_region_code <> ''
+      THEN product_region_code
+      ELSE TRIM(TRAILING 'abcdefghijklmnopqrstuvwxyz' FROM line_item_availability_zone)
+    END AS region_id,
+    COALESCE(reservation_reservation_a_r_n <> '', FALSE) AS is_reservation,
+    NOT line_item_net_unblended_cost IS NULL
+    AND NOT (
+      SELECT
+        COALESCE(
+          BOOL_OR(
+            line_item_line_item_type IN ('EdpDiscount', 'PrivateRateDiscount', 'BundledDiscount', 'SppDiscount')
+          ),
+          FALSE
+        )
+      FROM typed
+    ) AS is_net
+  FROM typed
+  WHERE
+    TRUE
+), grouped AS (
+  SELECT
+    bill_invoicing_entity,
+    bill_payer_account_id,
+    line_item_currency_code,
+    line_item_line_item_type,
+    line_item_product_code,
+    line_item_usage_account_id,
+    line_item_usage_type,
+    pricing_unit,
+    product_product_name,
+    line_item_usage_start_date,
+    region_id,
+    is_reservation,
+    is_net,
+    tag_0,
+    tag_1,
+    flags,
+    collision,
+    CAST(SUM(line_item_unblended_cost) AS DECIMAL(38, 18)) AS line_item_unblended_cost,
+    CAST(SUM(line_item_usage_amount) AS DECIMAL(38, 18)) AS line_item_usage_amount,
+    CAST(SUM(pricing_public_on_demand_cost) AS DECIMAL(38, 18)) AS pricing_public_on_demand_cost,
+    CAST(SUM(reservation_effective_cost) AS DECIMAL(38, 18)) AS reservation_effective_cost,
+    CAST(SUM(reservation_unused_amortized_upfront_fee_for_billing_period) AS DECIMAL(38, 18)) AS reservation_unused_amortized_upfront_fee_for_billing_period,
+    CAST(SUM(reservation_unused_recurring_fee) AS DECIMAL(38, 18)) AS reservation_unused_recurring_fee,
+    CAST(SUM(savings_plan_savings_plan_effective_cost) AS DECIMAL(38, 18)) AS savings_plan_savings_plan_effective_cost,
+    CAST(SUM(savings_plan_total_commitment_to_date) AS DECIMAL(38, 18)) AS savings_plan_total_commitment_to_date,
+    CAST(SUM(savings_plan_used_commitment) AS DECIMAL(38, 18)) AS savings_plan_used_commitment,
+    COUNT(*) AS line_items
+  FROM lines
+  WHERE
+    NOT outside
+  GROUP BY
+    bill_invoicing_entity,
+    bill_payer_account_id,
+    line_item_currency_code,
+    line_item_line_item_type,
+    line_item_product_code,
+    line_item_usage_account_id,
+    line_item_usage_type,
+    pricing_unit,
+    product_product_name,
+    line_item_usage_start_date,
+    region_id,
+    is_reservation,
+    is_net,
+    tag_0,
+    tag_1,
+    flags,
+    collision
+), groups AS (
+  SELECT
+    CASE WHEN NOT bill_invoicing_entity IN ('') THEN bill_invoicing_entity END AS bill_invoicing_entity,
+    CASE WHEN NOT bill_payer_account_id IN ('') THEN bill_payer_account_id END AS bill_payer_account_id,
+    CAST(NULL AS VARCHAR) AS bill_payer_account_name,
+    CASE WHEN NOT line_item_currency_code IN ('') THEN line_item_currency_code END AS line_item_currency_code,
+    CASE WHEN NOT line_item_line_item_type IN ('') THEN line_item_line_item_type END AS line_item_line_item_type,
+    CASE WHEN NOT line_item_product_code IN ('') THEN line_item_product_code END AS line_item_product_code,
+    CASE
+      WHEN NOT line_item_usage_account_id IN ('')
+      THEN line_item_usage_account_id
+    END AS line_item_usage_account_id,
+    CAST(NULL AS VARCHAR) AS line_item_usage_account_name,
+    CASE WHEN NOT line_item_usage_type IN ('') THEN line_item_usage_type END AS line_item_usage_type,
+    CASE WHEN NOT pricing_unit IN ('') THEN pricing_unit END AS pricing_unit,
+    CASE WHEN NOT product_product_name IN ('') THEN product_product_name END AS product_product_name,
+    line_item_usage_start_date,
+    region_id,
+    is_reservation,
+    is_net,
+    COALESCE(line_item_unblended_cost, 0) AS line_item_unblended_cost,
+    COALESCE(line_item_usage_amount, 0) AS line_item_usage_amount,
+    CASE
+      WHEN (
+        BITWISE_AND(flags, 8) <> 0
+      )
+      THEN NULL
+      ELSE pricing_public_on_demand_cost
+    END AS pricing_public_on_demand_cost,
+    COALESCE(reservation_effective_cost, 0) AS reservation_effective_cost,
+    COALESCE(reservation_unused_amortized_upfront_fee_for_billing_period, 0) AS reservation_unused_amortized_upfront_fee_for_billing_period,
+    COALESCE(reservation_unused_recurring_fee, 0) AS reservation_unused_recurring_fee,
+    COALESCE(savings_plan_savings_plan_effective_cost, 0) AS savings_plan_savings_plan_effective_cost,
+    COALESCE(savings_plan_total_commitment_to_date, 0) AS savings_plan_total_commitment_to_date,
+    COALESCE(savings_plan_used_commitment, 0) AS savings_plan_used_commitment,
+    CAST(NULL AS DECIMAL(38, 18)) AS line_item_net_unblended_cost,
+    CAST(NULL AS DECIMAL(38, 18)) AS reservation_net_effective_cost,
+    CAST(NULL AS DECIMAL(38, 18)) AS reservation_net_unused_amortized_upfront_fee_for_billing_period,
+    CAST(NULL AS DECIMAL(38, 18)) AS reservation_net_unused_recurring_fee,
+    CAST(NULL AS DECIMAL(38, 18)) AS savings_plan_net_savings_plan_effective_cost,
+    line_items,
+    flags,
+    (
+      BITWISE_AND(flags, 2) <> 0
+    ) AS malformed_labels,
+    collision,
+    CONCAT(
+      CAST('{' AS VARCHAR),
+      CAST(CONCAT_WS(
+        ',',
+        CONCAT(
+          CAST('"cost-center":' AS VARCHAR),
+          CAST(JSON_FORMAT(CAST(REPLACE(tag_0, CHR(0), '�') AS JSON)) AS VARCHAR)
+        ),
+        CONCAT(
+          CAST('"model":' AS VARCHAR),
+          CAST(JSON_FORMAT(CAST(REPLACE(tag_1, CHR(0), '�') AS JSON)) AS VARCHAR)
+        )
+      ) AS VARCHAR),
+      CAST('}' AS VARCHAR)
+    ) AS tags,
+    '{}' AS cost_categories
+  FROM grouped
+), raw AS (
+  SELECT
+    *
+  FROM groups
+  WHERE
+    NOT (
+      (
+        BITWISE_AND(flags, 1) <> 0
+      )
+      OR (
+        line_item_currency_code IS NULL OR line_item_currency_code IN ('')
+      )
+      OR (
+        line_item_usage_start_date IS NULL
+        OR line_item_usage_start_date < CAST('2000-01-01' AS DATE)
+        OR line_item_usage_start_date >= CAST('2100-01-01' AS DATE)
+      )
+    )
+), charged AS (
+  SELECT
+    REPLACE(COALESCE(CAST(provider_name AS VARCHAR), ''), CHR(0), '�') AS provider_name,
+    REPLACE(COALESCE(CAST(invoice_issuer_name AS VARCHAR), ''), CHR(0), '�') AS invoice_issuer_name,
+    REPLACE(COALESCE(CAST(billing_account_id AS VARCHAR), ''), CHR(0), '�') AS billing_account_id,
+    REPLACE(COALESCE(CAST(billing_account_name AS VARCHAR), ''), CHR(0), '�') AS billing_account_name,
+    REPLACE(COALESCE(CAST(sub_account_id AS VARCHAR), ''), CHR(0), '�') AS sub_account_id,
+    REPLACE(COALESCE(CAST(sub_account_name AS VARCHAR), ''), CHR(0), '�') AS sub_account_name,
+    REPLACE(COALESCE(CAST(service_category AS VARCHAR), ''), CHR(0), '�') AS service_category,
+    REPLACE(COALESCE(CAST(service_name AS VARCHAR), ''), CHR(0), '�') AS service_name,
+    REPLACE(COALESCE(CAST(x_service_code AS VARCHAR), ''), CHR(0), '�') AS x_service_code,
+    REPLACE(COALESCE(CAST(x_sku_group AS VARCHAR), ''), CHR(0), '�') AS x_sku_group,
+    REPLACE(COALESCE(CAST(region_id AS VARCHAR), ''), CHR(0), '�') AS region_id,
+    REPLACE(COALESCE(CAST(charge_category AS VARCHAR), ''), CHR(0), '�') AS charge_category,
+    REPLACE(COALESCE(CAST(charge_class AS VARCHAR), ''), CHR(0), '�') AS charge_class,
+    REPLACE(COALESCE(CAST(charge_frequency AS VARCHAR), ''), CHR(0), '�') AS charge_frequency,
+    REPLACE(COALESCE(CAST(pricing_category AS VARCHAR), ''), CHR(0), '�') AS pricing_category,
+    REPLACE(COALESCE(CAST(billing_currency AS VARCHAR), ''), CHR(0), '�') AS billing_currency,
+    REPLACE(COALESCE(CAST(consumed_unit AS VARCHAR), ''), CHR(0), '�') AS consumed_unit,
+    REPLACE(COALESCE(CAST(tags AS VARCHAR), ''), CHR(0), '�') AS tags,
+    REPLACE(COALESCE(CAST(x_cost_categories AS VARCHAR), ''), CHR(0), '�') AS x_cost_categories,
+    day,
+    billed_cost,
+    effective_cost,
+    list_cost,
+    contracted_cost,
+    consumed_quantity,
+    line_items,
+    problem
+  FROM (
+    WITH told AS (
+      SELECT
+        *,
+        COALESCE(CASE WHEN is_net THEN line_item_net_unblended_cost END, line_item_unblended_cost) AS unblended,
+        COALESCE(
+          CASE WHEN is_net THEN savings_plan_net_savings_plan_effective_cost END,
+          savings_plan_savings_plan_effective_cost
+        ) AS savings_plan_cost,
+        COALESCE(
+          CASE WHEN is_net THEN reservation_net_effective_cost END,
+          reservation_effective_cost
+        ) AS reservation_cost,
+        COALESCE(
+          CASE
+            WHEN is_net
+            THEN reservation_net_unused_amortized_upfront_fee_for_billing_period
+          END,
+          reservation_unused_amortized_upfront_fee_for_billing_period
+        ) AS unused_upfront,
+        COALESCE(
+          CASE WHEN is_net THEN reservation_net_unused_recurring_fee END,
+          reservation_unused_recurring_fee
+        ) AS unused_recurring
+      FROM raw
+    ), line AS (
+      SELECT
+        *,
+        line_item_line_item_type AS type,
+        CASE
+          WHEN line_item_line_item_type IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+          THEN 'covered'
+          WHEN line_item_line_item_type IN ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee')
+          THEN 'commitment'
+          WHEN line_item_line_item_type = 'Fee' AND is_reservation
+          THEN 'commitment'
+          WHEN line_item_line_item_type IN ('Usage', 'DiscountedUsage', 'FlatRateSubscription')
+          THEN 'usage'
+          WHEN line_item_line_item_type IN (
+            'EdpDiscount',
+            'PrivateRateDiscount',
+            'BundledDiscount',
+            'SppDiscount',
+            'RiVolumeDiscount',
+            'DistributorDiscount',
+            'Discount'
+          )
+          THEN 'discount'
+          WHEN line_item_line_item_type IN ('Fee', 'Tax', 'Credit', 'Refund')
+          THEN LOWER(line_item_line_item_type)
+          ELSE 'unknown'
+        END AS kind,
+        line_item_line_item_type IN ('Usage', 'DiscountedUsage', 'SavingsPlanCoveredUsage', 'FlatRateSubscription')
+        OR (
+          CASE
+            WHEN line_item_line_item_type IN ('SavingsPlanCoveredUsage', 'SavingsPlanNegation')
+            THEN 'covered'
+            WHEN line_item_line_item_type IN ('SavingsPlanRecurringFee', 'SavingsPlanUpfrontFee', 'RIFee')
+            THEN 'commitment'
+            WHEN line_item_line_item_type = 'Fee' AND is_reservation
+            THEN 'commitment'
+            WHEN line_item_line_item_type IN ('Usage', 'DiscountedUsage', 'FlatRateSubscription')
+            THEN 'usage'
+            WHEN line_item_line_item_type IN (
+              'EdpDiscount',
+              'PrivateRateDiscount',
+              'BundledDiscount',
+              'SppDiscount',
+              'RiVolumeDiscount',
+              'DistributorDiscount',
+              'Discount'
+            )
+            THEN 'discount'
+            WHEN line_item_line_item_type IN ('Fee', 'Tax', 'Credit', 'Refund')
+            THEN LOWER(line_item_line_item_type)
+            ELSE 'unknown'
+          END
+        ) = 'unknown' AS is_usage,
+        CASE line_item_line_item_type
+          WHEN 'SavingsPlanCoveredUsage'
+          THEN savings_plan_cost
+          WHEN 'SavingsPlanRecurringFee'
+          THEN savings_plan_total_commitment_to_date - savings_plan_used_commitment
+          WHEN 'SavingsPlanNegation'
+          THEN 0
+          WHEN 'SavingsPlanUpfrontFee'
+          THEN 0
+          WHEN 'DiscountedUsage'
+          THEN reservation_cost
+          WHEN 'RIFee'
+          THEN unused_upfront + unused_recurring
+          WHEN 'Fee'
+          THEN CASE WHEN is_reservation THEN 0 ELSE unblended END
+          WHEN 'Refund'
+          THEN CASE WHEN line_item_product_code = 'ComputeSavingsPlans' THEN 0 ELSE unblended END
+          ELSE unblended
+        END AS amortised
+      FROM told
+    ), split(told_as, leg) AS (
+      SELECT
+        *
+      FROM (VALUES
+        ('one', 'whole'),
+        ('invoice', 'billed'),
+        ('both', 'billed'),
+        ('both', 'effective')) AS _values
+    ), leg AS (
+      SELECT
+        *
+      FROM line
+      JOIN split
+        ON told_as = CASE
+          WHEN NOT kind IN ('covered', 'commitment')
+          THEN 'one'
+          WHEN type = 'SavingsPlanCoveredUsage' OR kind = 'commitment' AND amortised <> 0
+          THEN 'both'
+          ELSE 'invoice'
+        END
+    ), category(product_code, service_category) AS (
+      SELECT
+        *
+      FROM (VALUES
+        ('AmazonBedrock', 'AI and Machine Learning'),
+        ('AmazonSageMaker', 'AI and Machine Learning'),
+        ('AmazonRekognition', 'AI and Machine Learning'),
+        ('AmazonTextract', 'AI and Machine Learning'),
+        ('AmazonComprehend', 'AI and Machine Learning'),
+        ('AmazonTranscribe', 'AI and Machine Learning'),
+        ('AmazonPolly', 'AI and Machine Learning'),
+        ('translate', 'AI and Machine Learning'),
+        ('AmazonAthena', 'Analytics'),
+        ('AWSGlue', 'Analytics'),
+        ('ElasticMapReduce', 'Analytics'),
+        ('AmazonES', 'Analytics'),
+        ('AmazonKinesis', 'Analytics'),
+        ('AmazonQuickSight', 'Analytics'),
+        ('AmazonEC2', 'Compute'),
+        ('AWSLambda', 'Compute'),
+        ('AmazonECS', 'Compute'),
+        ('AmazonEKS', 'Compute'),
+        ('AmazonECR', 'Compute'),
+        ('AWSBatch', 'Compute'),
+        ('ComputeSavingsPlans', 'Compute'),
+        ('MachineLearningSavingsPlans', 'AI and Machine Learning'),
+        ('DatabaseSavingsPlans', 'Databases'),
+        ('AmazonRDS', 'Databases'),
+        ('AmazonDynamoDB', 'Databases'),
+        ('AmazonElastiCache', 'Databases'),
+        ('AmazonRedshift', 'Databases'),
+        ('AmazonDocDB', 'Databases'),
+        ('AmazonNeptune', 'Databases'),
+        ('AmazonSNS', 'Integration'),
+        ('AWSQueueService', 'Integration'),
+        ('AmazonStates', 'Integration'),
+        ('AWSEvents', 'Integration'),
+        ('AmazonApiGateway', 'Integration'),
+        ('AmazonCloudWatch', 'Management and Governance'),
+        ('AWSCloudTrail', 'Management and Governance'),
+        ('AWSConfig', 'Management and Governance'),
+        ('AWSSystemsManager', 'Management and Governance'),
+        ('AWSDataTransfer', 'Networking'),
+        ('AmazonVPC', 'Networking'),
+        ('AmazonCloudFront', 'Networking'),
+        ('AmazonRoute53', 'Networking'),
+        ('AWSELB', 'Networking'),
+        ('AWSDirectConnect', 'Networking'),
+        ('awskms', 'Security'),
+        ('AWSSecretsManager', 'Security'),
+        ('AmazonGuardDuty', 'Security'),
+        ('awswaf', 'Security'),
+        ('AmazonS3', 'Storage'),
+        ('AmazonEFS', 'Storage'),
+        ('AmazonFSx', 'Storage'),
+        ('AWSBackup', 'Storage')) AS _values
+    )
+    SELECT
+      'AWS' AS provider_name,
+      bill_invoicing_entity AS invoice_issuer_name,
+      bill_payer_account_id AS billing_account_id,
+      bill_payer_account_name AS billing_account_name,
+      COALESCE(line_item_usage_account_id, bill_payer_account_id) AS sub_account_id,
+      line_item_usage_account_name AS sub_account_name,
+      COALESCE(service_category, 'Other') AS service_category,
+      COALESCE(product_product_name, line_item_product_code) AS service_name,
+      line_item_product_code AS x_service_code,
+      line_item_usage_type AS x_sku_group,
+      NULLIF(region_id, '') AS region_id,
+      CASE
+        WHEN kind = 'tax'
+        THEN 'Tax'
+        WHEN kind = 'credit'
+        THEN 'Credit'
+        WHEN kind = 'fee' OR kind = 'commitment' AND leg = 'billed'
+        THEN 'Purchase'
+        ELSE 'Usage'
+      END AS charge_category,
+      CASE WHEN kind = 'refund' THEN 'Correction' END AS charge_class,
+      CASE
+        WHEN leg = 'effective'
+        THEN 'Usage-Based'
+        WHEN type IN ('SavingsPlanRecurringFee', 'RIFee', 'Tax')
+        THEN 'Recurring'
+        WHEN kind IN ('commitment', 'fee', 'credit', 'refund')
+        THEN 'One-Time'
+        ELSE 'Usage-Based'
+      END AS charge_frequency,
+      CASE
+        WHEN kind IN ('tax', 'credit')
+        THEN NULL
+        WHEN kind = 'covered' OR leg = 'effective' OR type = 'DiscountedUsage'
+        THEN 'Committed'
+        WHEN is_usage AND (
+          STRPOS(line_item_usage_type, 'SpotUsage') > 0
+        )
+        THEN 'Dynamic'
+        ELSE 'Standard'
+      END AS pricing_category,
+      line_item_currency_code AS billing_currency,
+      CASE WHEN is_usage AND leg <> 'billed' THEN pricing_unit END AS consumed_unit,
+      CASE WHEN kind = 'covered' AND leg = 'billed' THEN '{}' ELSE tags END AS tags,
+      CASE WHEN kind = 'covered' AND leg = 'billed' THEN '{}' ELSE cost_categories END AS x_cost_categories,
+      line_item_usage_start_date AS day,
+      CASE WHEN leg = 'effective' THEN 0 ELSE unblended END AS billed_cost,
+      CASE WHEN leg = 'billed' THEN 0 ELSE amortised END AS effective_cost,
+      CASE
+        WHEN kind IN ('credit', 'discount')
+        THEN 0
+        WHEN kind = 'covered' AND leg = 'billed' OR kind = 'commitment' AND leg = 'effective'
+        THEN 0
+        ELSE COALESCE(pricing_public_on_demand_cost, line_item_unblended_cost)
+      END AS list_cost,
+      CASE
+        WHEN kind = 'credit'
+        OR kind = 'covered'
+        AND leg = 'billed'
+        OR kind = 'commitment'
+        AND leg = 'effective'
+        THEN 0
+        WHEN type = 'DiscountedUsage'
+        THEN COALESCE(pricing_public_on_demand_cost, unblended)
+        ELSE unblended
+      END AS contracted_cost,
+      CASE WHEN is_usage AND leg <> 'billed' THEN line_item_usage_amount ELSE 0 END AS consumed_quantity,
+      CASE WHEN leg = 'effective' THEN 0 ELSE line_items END AS line_items,
+      CASE
+        WHEN kind = 'unknown'
+        THEN CONCAT(
+          CAST('unknown line item type ' AS VARCHAR),
+          CAST(COALESCE(type, '(none)') AS VARCHAR),
+          CAST(' is taken as usage' AS VARCHAR)
+        )
+        ELSE ''
+      END AS problem
+    FROM leg
+    LEFT JOIN category
+      ON product_code = line_item_product_code
+  ) AS charges
+), charge AS (
+  SELECT
+    provider_name,
+    invoice_issuer_name,
+    billing_account_id,
+    billing_account_name,
+    sub_account_id,
+    sub_account_name,
+    service_category,
+    service_name,
+    x_service_code,
+    x_sku_group,
+    region_id,
+    charge_category,
+    charge_class,
+    charge_frequency,
+    pricing_category,
+    billing_currency,
+    consumed_unit,
+    tags,
+    x_cost_categories,
+    day,
+    CAST(SUM(billed_cost) AS DECIMAL(38, 18)) AS billed_cost,
+    CAST(SUM(effective_cost) AS DECIMAL(38, 18)) AS effective_cost,
+    CAST(SUM(list_cost) AS DECIMAL(38, 18)) AS list_cost,
+    CAST(SUM(contracted_cost) AS DECIMAL(38, 18)) AS contracted_cost,
+    CAST(SUM(consumed_quantity) AS DECIMAL(38, 18)) AS consumed_quantity,
+    CAST(SUM(line_items) AS BIGINT) AS line_items,
+    problem
+  FROM charged
+  GROUP BY
+    provider_name,
+    invoice_issuer_name,
+    billing_account_id,
+    billing_account_name,
+    sub_account_id,
+    sub_account_name,
+    service_category,
+    service_name,
+    x_service_code,
+    x_sku_group,
+    region_id,
+    charge_category,
+    charge_class,
+    charge_frequency,
+    pricing_category,
+    billing_currency,
+    consumed_unit,
+    tags,
+    x_cost_categories,
+    day,
+    problem
+)
+SELECT
+  provider_name AS "ProviderName",
+  invoice_issuer_name AS "InvoiceIssuerName",
+  billing_account_id AS "BillingAccountId",
+  billing_account_name AS "BillingAccountName",
+  sub_account_id AS "SubAccountId",
+  sub_account_name AS "SubAccountName",
+  service_category AS "ServiceCategory",
+  service_name AS "ServiceName",
+  x_service_code AS "x_ServiceCode",
+  x_sku_group AS "SkuMeter",
+  region_id AS "RegionId",
+  charge_category AS "ChargeCategory",
+  charge_class AS "ChargeClass",
+  charge_frequency AS "ChargeFrequency",
+  pricing_category AS "PricingCategory",
+  billing_currency AS "BillingCurrency",
+  consumed_unit AS "ConsumedUnit",
+  tags AS "Tags",
+  x_cost_categories AS "x_CostCategories",
+  day AS "ChargePeriodStart",
+  billed_cost AS "BilledCost",
+  effective_cost AS "EffectiveCost",
+  list_cost AS "ListCost",
+  contracted_cost AS "ContractedCost",
+  consumed_quantity AS "ConsumedQuantity",
+  line_items AS "x_LineItems",
+  problem AS "x_Problem",
+  CAST('2026-04-01' AS DATE) AS "BillingPeriodStart"
+FROM charge
