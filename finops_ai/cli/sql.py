@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,18 +11,10 @@ from finops_ai.domain.errors import UsageError
 from finops_ai.domain.period import BillingPeriod
 
 
-class Dialect(StrEnum):
-    DUCKDB = "duckdb"
-    SPARK = "spark"
-    TRINO = "trino"
-    ATHENA = "athena"
-    BIGQUERY = "bigquery"
-
-
 def sql(
     context: typer.Context,
-    source: Annotated[str, typer.Argument(help="Name of a source, of kind aws_cur or focus_files.")],
-    dialect: Annotated[Dialect, typer.Option("--dialect", help="Whose SQL.")] = Dialect.SPARK,
+    source: Annotated[str, typer.Argument(help="Name of a source of bills.")],
+    dialect: Annotated[str, typer.Option("--dialect", help="Whose SQL; an unknown one is told the known.")] = "spark",
     table: Annotated[
         list[str] | None,
         typer.Option("--table", help="Table of the rows; once for each set of columns [default: charges]."),
@@ -43,7 +34,7 @@ def sql(
     except ValueError:
         raise UsageError(f"--period wants YYYY-MM, not {period!r}") from None
     asked = call(context)
-    typer.echo(scan_sql(asked.config(), asked.environ, source, dialect.value, table or ["charges"], month), nl=False)
+    typer.echo(scan_sql(asked.config(), asked.environ, source, dialect, table or ["charges"], month), nl=False)
 
 
 def add_to(app: typer.Typer) -> None:

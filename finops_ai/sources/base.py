@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Literal, Protocol, runtime_checkable
+from typing import Literal, Protocol, get_args, runtime_checkable
 
 import pyarrow as pa
 
@@ -17,6 +17,7 @@ from finops_ai.domain.usage import Usage
 
 Dialect = Literal["duckdb", "spark", "trino", "athena", "bigquery"]
 """Engines whose SQL a scan can be told in."""
+DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,21 +10,19 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import get_args
 
 import sqlglot
 from sqlglot import exp
 
 from finops_ai.sources.base import Dialect
-from finops_ai.sources.wording import prepared, worded
-
-DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
+from finops_ai.sources.preparing import prepared
+from finops_ai.sources.wording import worded
 
 HERE_ALONE = re.compile(r"all_tags|origin|part_file|part_row|raw .*", re.DOTALL)
 """Columns that tell more of a line than its charge, or where it stands: that is asked on this machine only."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Renderer:
     """Renders the steps of one chain, each after those that it reads: which columns they have is remembered.
 

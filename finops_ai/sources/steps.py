@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from finops_ai.domain.errors import ConfigError
 from finops_ai.sources.shapes import Shape
+from finops_ai.sources.staging import Staged
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,6 +55,19 @@ class Here:
         return self._con.execute(sql).fetchall()
 
 
+def seen(part: Staged, *, is_local: bool) -> str:
+    """The file of a part as Spark is told of it; a cluster must see it at the same path as this machine.
+
+    Raises ConfigError for text, which is laid out on this machine, when that is not where Spark is.
+    """
+    if is_local:
+        return str(part.file)
+    if part.whole.text is not None:
+        message = f"{part.whole.name} is text, laid out where a cluster does not see it"
+        raise ConfigError(f"{message}: ingest with --engine duckdb, or have Parquet exported")
+    return re.sub(r"([][{}*?\\])", r"\\\1", os.path.realpath(part.file))
+
+
 class OnSpark:
     """Spark reads the parts where they lie, in its own words."""
 
@@ -59,7 +76,7 @@ class OnSpark:
 
         tables = [f"part_{number}" for number in range(len(shapes))]
         for name, shape in zip(tables, shapes, strict=True):
-            work.parquet(name, [str(part.file) for part in shape.parts])
+            work.parquet(name, [seen(part, is_local=work.is_local) for part in shape.parts])
         self._work = work
         self._con = con
         self._renderer = Renderer(dialect="spark", tables=tables)

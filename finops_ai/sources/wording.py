@@ -10,67 +10,13 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from finops_ai.sources.mapping import DOUBLE_COST
-
 TRINO = ("trino", "athena")
 
 LARGEST_DOUBLE = "1.7976931348623157E308"
-WHOLE = "4503599627370496E0"
-"""2**52: doubles from here on are whole."""
-HIGH = "17592186044416"
-"""2**44: a whole double below 1e32 is two integers of 64 bits, one that counts these and the rest."""
-
 ISO = r"\d{4}-\d{2}-\d{2}([T ]\d{1,2}:\d{1,2}(:\d{1,2}(\.\d+)?( ?UTC)?)?(Z|[+-]\d{2}(:?\d{2})?)?)?"
 """Times that Spark and DuckDB read alike."""
 NOT_AN_AMOUNT = "[^\t-\r -^`-~]"
 """What is in no number: an underscore, and all that is not ASCII, such as digits of other scripts."""
-
-
-def prepared(tree: exp.Query, dialect: str) -> exp.Query:
-    """What is read several times or takes much saying, worked out once in a SELECT below the one that uses it.
-
-    Costs that are doubles become decimals as DuckDB's TRY_CAST makes them: x·1e12 as a double, half away from zero.
-    Other engines go by way of the shortest decimal text, which differs in the last decimals of large amounts.
-    """
-    for select in list(tree.find_all(exp.Select)):
-        names: dict[str, str] = {}
-        lower: list[exp.Expr] = [exp.Star()]
-        upper: list[exp.Expr] = [exp.Star()]
-        for cast in list(select.find_all(exp.TryCast)):
-            is_labels = cast.to.is_type("map") and _is(cast.this, "json")
-            if not is_labels and cast.to.sql("duckdb") != _plain(DOUBLE_COST):
-                continue
-            number = len(names)
-            name = names.setdefault(cast.sql("duckdb"), f"{'labels' if is_labels else 'cost'}_{number}")
-            if len(names) > number and is_labels:
-                lower.append(exp.alias_(_json_map(cast.this.this, dialect), name))
-            elif len(names) > number:
-                lower.append(exp.alias_(_scaled(cast.this), f"scaled_{number}"))
-                upper.append(exp.alias_(_whole_to_cost(f"scaled_{number}"), name))
-            cast.replace(exp.column(name))
-        source = select.args["from_"].this if select.args.get("from_") else None
-        for columns in (lower, upper):
-            if source is not None and len(columns) > 1:
-                below = exp.select(*columns).from_(source.copy()).subquery("part")
-                source.replace(below)
-                source = below
-    return tree
-
-
-def _scaled(cost: exp.Expr) -> exp.Expr:
-    size = "abs(x * 1e12)"
-    below = f"CAST(floor({size}) AS DOUBLE)"
-    rounded = f"{below} + CASE WHEN {size} - {below} >= 5E-1 THEN 1E0 ELSE 0E0 END"
-    return _sql(f"sign(x) * CASE WHEN {size} < {WHOLE} THEN {rounded} ELSE {size} END", {"x": cost})
-
-
-def _whole_to_cost(name: str) -> exp.Expr:
-    unit = "CAST('0.000000000001' AS DECIMAL(12, 12))"
-    count = f"CAST(CAST(floor(x / {HIGH}E0) AS BIGINT) AS DECIMAL(19, 0)) * CAST({HIGH} AS DECIMAL(14, 0))"
-    rest = f"CAST(CAST(x - CAST(floor(x / {HIGH}E0) AS DOUBLE) * {HIGH}E0 AS BIGINT) AS DECIMAL(19, 0))"
-    small = f"CAST(CAST(CAST(x AS BIGINT) AS DECIMAL(19, 0)) * {unit} AS {DOUBLE_COST})"
-    large = f"CAST(({count} + {rest}) * {unit} AS {DOUBLE_COST})"
-    return _sql(f"CASE WHEN abs(x) < 9E18 THEN {small} WHEN abs(x) < 1E32 THEN {large} END", {"x": exp.column(name)})
 
 
 def worded(tree: exp.Query, dialect: str) -> exp.Query:
@@ -85,7 +31,7 @@ def worded(tree: exp.Query, dialect: str) -> exp.Query:
     return tree
 
 
-def _sql(text: str, given: Mapping[str, exp.Expr]) -> exp.Expr:
+def phrase(text: str, given: Mapping[str, exp.Expr]) -> exp.Expr:
     """An expression with copies of what is given in the place of its names."""
     tree: exp.Expr = sqlglot.parse_one(text, read="duckdb")
     for node in list(tree.find_all(exp.Column)):
@@ -95,7 +41,7 @@ def _sql(text: str, given: Mapping[str, exp.Expr]) -> exp.Expr:
     return tree
 
 
-def _plain(type_: str) -> str:
+def plain_type(type_: str) -> str:
     return exp.DataType.build(type_, dialect="duckdb").sql("duckdb")
 
 
@@ -105,7 +51,7 @@ def _call(name: str, *arguments: Any) -> exp.Expr:
     )
 
 
-def _is(node: Any, type_: str) -> bool:
+def is_cast(node: Any, type_: str) -> bool:
     return isinstance(node, exp.Cast) and node.to.is_type(type_)
 
 
@@ -116,7 +62,7 @@ def _function(node: exp.Anonymous, dialect: str) -> exp.Expr:
         return node
     (x,) = node.expressions
     if dialect == "spark":  # where NaN is larger than any other
-        return _sql(f"(abs(x) <= {LARGEST_DOUBLE})", {"x": x})
+        return phrase(f"(abs(x) <= {LARGEST_DOUBLE})", {"x": x})
     return (
         _call("IS_FINITE", x)
         if dialect in TRINO
@@ -200,14 +146,14 @@ def _replaced(node: exp.RegexpReplace, dialect: str) -> exp.Expr:
 def _cast(node: exp.Cast, dialect: str) -> exp.Expr:
     """Of casts: days of times, times of texts, JSON as a map, JSON texts."""
     inner = node.this
-    if _is(node, "date") and isinstance(inner, exp.TryCast) and inner.to.is_type("timestampntz"):
+    if is_cast(node, "date") and isinstance(inner, exp.TryCast) and inner.to.is_type("timestampntz"):
         return exp.TryCast(this=inner.this, to=node.to, safe=True)  # by way of a time some engines round
-    if _is(node, "timestamptz") and isinstance(node, exp.TryCast) and dialect in TRINO:
+    if is_cast(node, "timestamptz") and isinstance(node, exp.TryCast) and dialect in TRINO:
         iso = "TRY(from_iso8601_timestamp(regexp_replace(replace(x, ' UTC', 'Z'), '^(.{10}) ', '$1T')))"
-        return exp.AtTimeZone(this=_sql(iso, {"x": inner}), zone=exp.Literal.string("UTC"))
+        return exp.AtTimeZone(this=phrase(iso, {"x": inner}), zone=exp.Literal.string("UTC"))
     if dialect == "bigquery" and isinstance(node, exp.TryCast) and node.to.is_type("bigdecimal"):
         return _call("ROUND", node, exp.Literal.number(scale)) if (scale := node.to.meta.get("scale")) else node
-    if _is(node, "timestamptz") and isinstance(node, exp.TryCast) and dialect == "spark":
+    if is_cast(node, "timestamptz") and isinstance(node, exp.TryCast) and dialect == "spark":
         is_iso = exp.RegexpLike(this=inner.copy(), expression=exp.Literal.string(f"\\A{ISO}\\z"))
         return exp.case().when(is_iso, node)
     if isinstance(inner, exp.Anonymous) and inner.name.lower() == "to_json" and node.to.is_type("text"):
@@ -228,14 +174,14 @@ def _table(node: exp.CTE, dialect: str) -> exp.Expr:
     return exp.CTE(this=exp.select(exp.Star()).from_(table), alias=exp.TableAlias(this=node.args["alias"].this))
 
 
-def _json_map(text: exp.Expr, dialect: str) -> exp.Expr:
+def labels_of(text: exp.Expr, dialect: str) -> exp.Expr:
     """Labels of a JSON object and nothing after it, null where the text is none or says a key twice."""
     if dialect == "bigquery":
         parsed = exp.SafeFunc(this=exp.ParseJSON(this=text))
         is_object = exp.EQ(this=_call("JSON_TYPE", parsed), expression=exp.convert("object"))
         return exp.case().when(is_object, parsed.copy())
     if dialect != "spark":
-        return _sql("TRY(CAST(json_parse(x) AS MAP(VARCHAR, VARCHAR)))", {"x": text})
+        return phrase("TRY(CAST(json_parse(x) AS MAP(VARCHAR, VARCHAR)))", {"x": text})
     lists = sqlglot.parse_one(
         "from_json(concat('[', x, ']'), 'array<map<string,string>>', "
         "map('allowSingleQuotes', 'false', 'allowNonNumericNumbers', 'false'))",
@@ -258,13 +204,13 @@ def _json_map(text: exp.Expr, dialect: str) -> exp.Expr:
 def _json_text(value: exp.Expr, dialect: str) -> exp.Expr:
     """The JSON of a text; of anything else as the engine writes it."""
     if dialect == "bigquery":
-        return _sql("CASE WHEN x IS NOT NULL THEN TO_JSON_STRING(x) END", {"x": value})
+        return phrase("CASE WHEN x IS NOT NULL THEN TO_JSON_STRING(x) END", {"x": value})
     if dialect in TRINO:
         return _call("JSON_FORMAT", exp.cast(value, "json"))
     if isinstance(value, exp.Column):
         return _call("TO_JSON", value)
     listed = _call("TO_JSON", _call("ARRAY", value))
-    return _sql("CASE WHEN x IS NOT NULL THEN substring(l, 2, length(l) - 2) END", {"x": value, "l": listed})
+    return phrase("CASE WHEN x IS NOT NULL THEN substring(l, 2, length(l) - 2) END", {"x": value, "l": listed})
 
 
 def _of_key(node: exp.Bracket, dialect: str) -> exp.Expr:

@@ -6,7 +6,6 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -48,23 +47,23 @@ ON_THIS_MACHINE = {
 }
 
 
-@dataclass(slots=True, kw_only=True)
 class Spark:
     """A Spark application at `master`; `memory` is the heap of its driver."""
 
-    master: str = "local[2]"
-    memory: str = "1g"
-    _session: SparkSession | None = field(default=None, repr=False)
-    _folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    def __init__(self, *, master: str = "local[2]", memory: str = "1g") -> None:
+        self.master = master
+        self.memory = memory
+        self._session: SparkSession | None = None
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     @property
     def is_local(self) -> bool:
-        return self.master.startswith("local")
+        return self.master == "local" or self.master.startswith("local[")
 
     @contextmanager
     def work(self) -> Iterator[Work]:
         """Views of their own; what they keep is let go afterwards. Raises ConfigError when Spark cannot start."""
-        work = Work(self._started().newSession())
+        work = Work(self._started().newSession(), is_local=self.is_local)
         try:
             yield work
         finally:
@@ -82,8 +81,9 @@ class Spark:
     def _started(self) -> SparkSession:
         if self._session is None:
             try:
-                from pyspark.errors import PySparkException
-                from pyspark.sql import SparkSession
+                with _hushed():
+                    from pyspark.errors import PySparkException
+                    from pyspark.sql import SparkSession
             except ImportError:
                 raise ConfigError("the engine spark needs PySpark: install finops-gitops-ledger[spark]") from None
             self._folder = tempfile.TemporaryDirectory(prefix="finops-spark-", ignore_cleanup_errors=True)
@@ -96,7 +96,8 @@ class Spark:
                 builder = builder.config(name, value)
             builder = builder.config("spark.driver.memory", self.memory).config("spark.local.dir", self._folder.name)
             try:
-                self._session = builder.config("spark.driver.extraJavaOptions", java).getOrCreate()
+                with _hushed():
+                    self._session = builder.config("spark.driver.extraJavaOptions", java).getOrCreate()
             except (PySparkException, OSError) as error:
                 raise ConfigError(
                     f"Spark did not start at {self.master} (it needs Java 17 or later): {error}"
@@ -105,12 +106,13 @@ class Spark:
 
 
 class Work:
-    """Named tables and views of one piece of work.
+    """Named tables and views of one piece of work; `is_local` when Spark sees the files of this machine.
 
     Raises OverflowError when a sum has no room, Unavailable for everything else that Spark gives up on.
     """
 
-    def __init__(self, session: SparkSession) -> None:
+    def __init__(self, session: SparkSession, *, is_local: bool) -> None:
+        self.is_local = is_local
         self._session = session
         self._kept: list[DataFrame] = []
 
@@ -132,13 +134,20 @@ class Work:
             return [tuple(row) for row in self._session.sql(sql).collect()]
 
     def table(self, sql: str) -> pa.Table:
-        with _told(), warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)  # about pandas, which has no part in this
+        with _told(), _hushed():
             return self._session.sql(sql).toArrow()
 
     def let_go(self) -> None:
         while self._kept:
             self._kept.pop().unpersist()
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Without PySpark's warnings about pandas, which has no part in this."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)
+        yield
 
 
 @contextmanager

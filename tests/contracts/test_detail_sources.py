@@ -65,8 +65,7 @@ def summed(
 
 
 def cube(scan: Scan) -> list[dict[str, Any]]:
-    compact = {"ensure_ascii": False, "separators": (",", ":")}
-    return [{**row, "tags": json.dumps(row["tags"], **compact)} for row in facts(scan)]
+    return [{**row, "tags": json.dumps(row["tags"], ensure_ascii=False, separators=(",", ":"))} for row in facts(scan)]
 
 
 def test_lines_add_up_to_the_cube(of: DetailSource) -> None:

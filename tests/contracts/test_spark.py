@@ -27,6 +27,7 @@ from finops_ai.sources.mapping import DOUBLE_COST, LineMapping
 from finops_ai.sources.scan import scan
 from finops_ai.world.spark import Spark
 from tests import rig
+from tests.conftest import Finops
 from tests.unit.sources.exports import ALL, KEEP, Row, charge, csv_text, cur2_table, line
 
 pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300)]
@@ -258,3 +259,20 @@ def test_texts_become_the_same_json(spark: Spark, tmp_path_factory: pytest.TempP
 def test_shared(spark: Spark, shared: Path, mapping: LineMapping, pattern: str) -> None:
     read = same(spark, mapping, sorted((shared / "data").glob(pattern)))
     assert sum(read.control.billed_cost.values(), Decimal(0)) > 0
+
+
+def test_from_the_command_line(finops: Finops, tmp_path: Path) -> None:
+    """The ledger takes a bill from Spark, and knows it again when DuckDB brings it."""
+    rig.need_spark()
+    bill = Path(__file__).resolve().parents[1] / "golden/sources/aws_cur/export/bill"
+    config = tmp_path / "finops.yaml"
+    config.write_text(json.dumps({"sources": [{"name": "bill", "kind": "aws_cur", "uri": str(bill)}]}))
+    java = {"JDK_JAVA_OPTIONS": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC"}
+    first = finops("--config", config, "ingest", "--engine", "spark", "--output", "json", env=java, timeout_seconds=280)
+    assert first.exit_code == 0, first.stderr
+    assert {row["status"] for row in first.json} == {"loaded"}
+    again = finops("--config", config, "ingest", "--output", "json")
+    assert [{**row, "status": "", "problems": []} for row in again.json] == [
+        {**row, "status": "", "problems": []} for row in first.json
+    ]
+    assert {row["status"] for row in again.json} == {"unchanged"}

@@ -1,4 +1,4 @@
-"""`export focus`: what a bill said comes out in FOCUS 1.2, judged by the validator and the specification's queries."""
+"""`export focus`: bills come out as FOCUS 1.2, judged by the validator and by the questions of the specification."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def summed(rows: list[dict[str, str]], key: str) -> dict[str, tuple[Decimal, ...
     found: dict[str, tuple[Decimal, ...]] = {}
     for row in rows:
         costs = tuple(Decimal(row[name]) for name in COSTS)
-        found[row[key]] = tuple(map(sum, zip(found.get(row[key], (Decimal(0),) * 2), costs, strict=True)))
+        found[row[key]] = tuple(a + b for a, b in zip(found.get(row[key], (Decimal(0),) * 2), costs, strict=True))
     return found
 
 
@@ -222,7 +222,7 @@ def test_three_formats_of_one_bill_export_the_same_charges(shared: Path, configu
         kind, place, _ = BILLS[name]
         bill = loaded(configure, kind, shared / "data" / place)
         (entry,) = exported(bill, name)
-        rows = duckdb.sql(
+        rows = duckdb.execute(
             f"SELECT {keys.replace('ChargePeriodStart', 'CAST(ChargePeriodStart AS VARCHAR)')}, count(*), "
             "round(sum(BilledCost), 8), round(sum(EffectiveCost), 8), round(sum(ListCost), 8) "
             f"FROM '{bill.finops.folder / name}' WHERE ChargeCategory = 'Usage' GROUP BY ALL ORDER BY ALL"
@@ -243,7 +243,7 @@ def test_the_sums_are_the_ledgers(file: str, shared: Path, configure: Configure)
         assert Decimal(entry[name]) == Decimal(total[column])
     path = bill.finops.folder / file
     if path.suffix == ".parquet":
-        ((rows, billed, first, last),) = duckdb.sql(
+        ((rows, billed, first, last),) = duckdb.execute(
             "SELECT count(*), sum(BilledCost), CAST(min(ChargePeriodStart) AS VARCHAR)[:10], "
             f"CAST(max(ChargePeriodStart) AS VARCHAR)[:10] FROM '{path}'"
         ).fetchall()

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,42 +20,34 @@ from tests.unit.sources.exports import (
     charge,
     csv_text,
     cur,
-    delivered,
     focus,
     line,
+    scanned,
     sums,
     write_lines,
 )
 from tests.unit.sources.gcp_export import credit, gcp, jsonl, labels, row
 
-Costs = Mapping[str, Decimal]
 
-
-def of_aws(root: Path, rows: Sequence[Mapping[str, str]], **report: object) -> Scan:
+def of_aws(root: Path, rows: Sequence[Mapping[str, str]], **report: Any) -> Scan:
     write_lines(root, rows, **report)
-    return _scanned(cur(root, ALL))
+    return scanned(cur(root, ALL))
 
 
 def of_focus(root: Path, rows: Sequence[Mapping[str, str]]) -> Scan:
     (root / "focus.csv").write_text(csv_text(rows))
-    return _scanned(focus(root, ALL))
+    return scanned(focus(root, ALL))
 
 
 def of_azure(root: Path, actual: Sequence[Mapping[str, str]], amortized: Sequence[Mapping[str, str]] = ()) -> Scan:
     azure.write_run(root, actual)
     azure.write_run(root, amortized or actual, dataset="AmortizedCost")
-    return _scanned(azure.azure(root, ALL))
+    return scanned(azure.azure(root, ALL))
 
 
 def of_gcp(root: Path, rows: Sequence[Mapping[str, object]]) -> Scan:
     (root / "rows.jsonl").write_bytes(jsonl(rows))
-    return _scanned(gcp(root, ALL))
-
-
-def _scanned(made: object) -> Scan:
-    (delivery,) = delivered(made)  # type: ignore[arg-type]
-    scan: Scan = made.charges(delivery)  # type: ignore[attr-defined]
-    return scan
+    return scanned(gcp(root, ALL))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,8 +18,8 @@ from sqlglot import exp
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources import aws_cur, azure_export, elsewhere, focus_files, gcp_billing, gcp_lines
+from finops_ai.sources.base import Dialect
 from finops_ai.sources.mapping import LineMapping
-from finops_ai.sources.rendering import Dialect
 from tests.unit.sources.exports import ALL, KEEP, cur2_table, delivered, focus, line, scanned, source, write_export
 
 CASES = Path(__file__).resolve().parents[2] / "golden"
