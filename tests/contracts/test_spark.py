@@ -30,7 +30,7 @@ from tests import rig
 from tests.conftest import Finops
 from tests.unit.sources.exports import ALL, KEEP, Row, charge, csv_text, cur2_table, line
 
-pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.server, pytest.mark.slow, pytest.mark.timeout(300), pytest.mark.xdist_group("spark")]
 
 
 @pytest.fixture(scope="module")
