@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.usage import Usage
@@ -42,6 +42,11 @@ def _known(queries: dict[str, str]) -> dict[str, str]:
     return queries
 
 
+def _number(value: object) -> object:
+    """A configuration is text until its meaning is known; a choice of numbers would not take it."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 class Settings(BaseModel):
     """`url` is the base of the API; `queries` replaces PromQL by its name, an empty text leaves that figure out.
 
@@ -61,7 +66,7 @@ class Settings(BaseModel):
     matchers: str = ""
     queries: Annotated[dict[str, str], AfterValidator(_known)] = {}
     history_days: int = Field(default=14, ge=1, le=400)
-    resolution_minutes: Literal[1, 2, 3, 5, 10, 15, 20, 30, 60] = 5
+    resolution_minutes: Annotated[Literal[1, 2, 3, 5, 10, 15, 20, 30, 60], BeforeValidator(_number)] = 5
     settle_minutes: int = Field(default=5, ge=0, le=720)
     timeout_seconds: float = Field(default=60.0, gt=0, le=600)
 

@@ -17,7 +17,7 @@ AIMS = (
     "ingest: a whole ingest takes at most 1.4 times its scan (ratio 0.71)",
     "swap: at least 0.7 of the speed of raw COPY",
     "spark: DuckDB's seconds over Spark's on this machine: when a cluster begins to pay, see docs/scaling.md",
-    "forecast: at least 500 times as fast per series as Prophet",
+    "forecast: 10,000 series of two years within 10 minutes on two cores, a new day within 2 s",
     "formats: at least 0.3 of the speed of bare DuckDB that only reads, groups and sums the same files",
 )
 

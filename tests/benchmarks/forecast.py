@@ -91,7 +91,7 @@ def _row(name: str, ours: float, yardstick: float, note: str) -> dict[str, objec
         "name": name,
         "ours_s": round(ours, 3),
         "yardstick_s": round(yardstick, 1),
-        "ratio": round(yardstick / ours, 1),
+        "ratio": yardstick / ours,
         "note": note,
     }
 
