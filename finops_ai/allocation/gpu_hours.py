@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from finops_ai.domain.gpu import words
+from finops_ai.domain.gpu import HOURS_OF_UNIT, words
 
-HOURS_OF_UNIT = {
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "gpu hour", "gpu hours", "gpu-hours"), Decimal(1)),
-    **dict.fromkeys(("s", "second", "seconds"), Decimal(3600)),
-}
-"""How many of a unit make an hour."""
+_HOURS_OF_UNIT = {**HOURS_OF_UNIT, "gpu-hours": Decimal(1)}
+"""With the unit in which clusters tell of their own."""
 
 _SINGLE = ("xlarge", "2xlarge", "4xlarge", "8xlarge", "16xlarge")
 _SIZES = {
@@ -35,7 +32,7 @@ _NAMED = {"nc24ads a100 v4": 1, "nc48ads a100 v4": 2, "nc96ads a100 v4": 4, "nd9
 
 def gpu_hours(sku: str, unit: str, quantity: Decimal) -> Decimal | None:
     """Device hours of a charge; None where it is of no GPU, or nobody knows of how many."""
-    hours = HOURS_OF_UNIT.get(unit.lower())
+    hours = _HOURS_OF_UNIT.get(unit.lower())
     devices = _devices(sku) if hours else None
     return quantity * devices / hours if hours and devices else None
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from finops_ai.domain.gpu import is_model, words
+from finops_ai.domain.gpu import HOURS_OF_UNIT, is_model, words
 from finops_ai.domain.money import EXACT
 from finops_ai.domain.period import Days
 
@@ -17,12 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from finops_ai.rightsizing.settings import Prices
-
-HOURS_OF_UNIT = {
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "gpu hour", "gpu hours"), Decimal(1)),
-    **dict.fromkeys(("s", "second", "seconds"), Decimal(3600)),
-}
-"""How many of a unit make an hour."""
 
 _CHIP = re.compile(r"[a-z]{1,2}\d{1,4}[a-z]?")
 _FORM = re.compile(r"sxm\d|(\d+)gb|nvl\d*|pg\d+")

@@ -96,6 +96,11 @@ def show(rows: Sequence[Mapping[str, Any]], output: Output, columns: Sequence[st
     print_rows(rows, columns=columns, output=output.value, stream=sys.stdout)
 
 
+def keys_of(text: str) -> tuple[str, ...]:
+    """Keys with commas between, as --group-by takes them."""
+    return tuple(key.strip() for key in text.split(",") if key.strip())
+
+
 def finish(outcome: Outcome) -> None:
     """Tell the problems of a job on stderr and leave with the status they ask for."""
     for problem in outcome.problems:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, call, days_between, progress, show
+from finops_ai.cli.context import Output, OutputOption, call, days_between, keys_of, progress, show
 from finops_ai.cli.money import EndOption, StartOption
 
 
@@ -28,7 +28,7 @@ def kubernetes(
     columns of the bill such as service_name. What nothing ran on is (idle); what no attribution tells of is
     (unmatched).
     """
-    keys = tuple(key.strip() for key in group_by.split(",") if key.strip())
+    keys = keys_of(group_by)
     with call(context).app() as app:
         as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date())

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, call, days_between, progress, show
+from finops_ai.cli.context import Output, OutputOption, call, days_between, keys_of, progress, show
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.focus import COST_BASES
 
@@ -37,7 +37,7 @@ def costs(
     """
     if cost_basis not in (None, *COST_BASES):
         raise UsageError(f"--cost-basis is billed or effective, not {cost_basis!r}")
-    keys = tuple(key.strip() for key in group_by.split(",") if key.strip())
+    keys = keys_of(group_by)
     with call(context).app() as app:
         as_of = call(context).as_of(app.now())
         days = days_between(start, end, as_of.date()) if start or end else None

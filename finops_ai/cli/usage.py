@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, call, days_between, progress, show
+from finops_ai.cli.context import Output, OutputOption, call, days_between, keys_of, progress, show
 from finops_ai.cli.money import EndOption, StartOption
 
 
@@ -33,7 +33,7 @@ def usage(
     from finops_ai.ledger.usage_rows import RESOURCES
     from finops_ai.ledger.usage_sums import UsageQuery
 
-    keys = tuple(key.strip() for key in group_by.split(",") if key.strip())
+    keys = keys_of(group_by)
     with call(context).app() as app:
         as_of = call(context).as_of(app.now())
         query = UsageQuery(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from fractions import Fraction
 
 _SLICES = {
@@ -11,6 +12,12 @@ _SLICES = {
     7: ("A100", "H100", "H200", "H20", "GH200", "B200", "B300"),
 }
 """Compute slices that a device can be cut into (NVIDIA MIG user guide, "supported profiles"; as koku counts them)."""
+
+HOURS_OF_UNIT = {
+    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours", "gpu hour", "gpu hours"), Decimal(1)),
+    **dict.fromkeys(("s", "second", "seconds"), Decimal(3600)),
+}
+"""How many of a unit make an hour."""
 
 _PROFILE = re.compile(r"(?:MIG )?(?:(\d+)c\.)?(\d+)g\.\d+gb(?:[+-][\w.]+)*", re.IGNORECASE)
 _WORDS = re.compile(r"[^a-z0-9]+")

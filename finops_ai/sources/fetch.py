@@ -10,9 +10,9 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from finops_ai.domain.delivery import Delivery
+from finops_ai.domain.delivery import Delivery, Part
 from finops_ai.domain.errors import Malformed, Problem, Unavailable
-from finops_ai.domain.period import Days
+from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.sources.base import Keep, Scan
 from finops_ai.sources.mapping import LineMapping
 from finops_ai.sources.parts import glance
@@ -28,6 +28,20 @@ if TYPE_CHECKING:
 def fingerprint(salt: str, identity: str, parts: Sequence[tuple[str, int, str]]) -> str:
     """SHA-256 over what a delivery is made of: (relative key, size, etag) of each part, in order of the keys."""
     return hashlib.sha256(json.dumps([salt, identity, sorted(parts)]).encode()).hexdigest()
+
+
+def delivery_of(
+    source: str, period: BillingPeriod, parts: Sequence[ObjectInfo], *, salt: str, identity: str | None = None
+) -> Delivery:
+    """The delivery that `parts` make up; `identity` (default: the period) is told apart with them."""
+    told = [(info.key, info.size_bytes, info.etag) for info in parts]
+    return Delivery(
+        source=source,
+        billing_period=period,
+        fingerprint=fingerprint(salt, identity or str(period), told),
+        parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in parts),
+        published_at=max((info.modified_at for info in parts if info.modified_at), default=None),
+    )
 
 
 def read(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from finops_ai.domain.delivery import Delivery, Part, Refusal
+from finops_ai.domain.delivery import Delivery, Refusal
 from finops_ai.domain.errors import Malformed, Problem
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.sources import exports, fetch, focus_datasets
@@ -262,14 +262,6 @@ class FocusFiles:
         return [BillingPeriod.of(month) for month in months(info.key, path, self._mapping)]
 
     def _delivery(self, period: BillingPeriod, parts: Sequence[ObjectInfo]) -> Delivery:
-        told = [(info.key, info.size_bytes, info.etag) for info in parts]
-        times = [info.modified_at for info in parts if info.modified_at]
         # A period that is closed without another change is read again, so that it is no longer told as open.
         identity = f"{period} open" if self._open.get(period) else str(period)
-        return Delivery(
-            source=self.name,
-            billing_period=period,
-            fingerprint=fetch.fingerprint(self._salt, identity, told),
-            parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in parts),
-            published_at=max(times, default=None),
-        )
+        return fetch.delivery_of(self.name, period, parts, salt=self._salt, identity=identity)

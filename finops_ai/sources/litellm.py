@@ -12,12 +12,12 @@ from urllib.parse import urlencode
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from finops_ai.domain.delivery import Delivery, Part, Refusal
+from finops_ai.domain.delivery import Delivery, Refusal
 from finops_ai.domain.errors import Leak, Malformed, Problem, Rejected, Unavailable
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources import gateway_rows, meters
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.fetch import fingerprint
+from finops_ai.sources.fetch import delivery_of
 from finops_ai.sources.mapping import fingerprint_keep
 from finops_ai.world.recordings import Recording, recording
 from finops_ai.world.secrets import SecretRef
@@ -134,15 +134,7 @@ class LiteLlm:
 
     def _delivery(self, period: BillingPeriod, infos: list[ObjectInfo]) -> Delivery:
         salt = f"litellm {MAPPING.version} {self.settings.currency} {fingerprint_keep(self.keep)}"
-        told = [(info.key, info.size_bytes, info.etag) for info in infos]
-        times = [info.modified_at for info in infos if info.modified_at]
-        return Delivery(
-            source=self.name,
-            billing_period=period,
-            fingerprint=fingerprint(salt, str(period), told),
-            parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in infos),
-            published_at=max(times, default=None),
-        )
+        return delivery_of(self.name, period, infos, salt=salt)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,11 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from finops_ai.domain.delivery import Delivery, Part, Refusal
+from finops_ai.domain.delivery import Delivery, Refusal
 from finops_ai.domain.errors import Malformed, Problem, Rejected
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.sources.base import Keep, Scan
-from finops_ai.sources.fetch import fingerprint, read
+from finops_ai.sources.fetch import delivery_of, read
 from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
 from finops_ai.sources.opencost_answers import Reader, answer, months
 from finops_ai.sources.opencost_api import ANSWERS, Api, Question
@@ -204,12 +204,4 @@ class OpenCost:
     def _delivery(self, period: BillingPeriod, parts: Sequence[ObjectInfo]) -> Delivery:
         read_as = f"{self.settings.currency} {self.settings.cluster or ''}"
         salt = f"opencost {MAPPING.version} {fingerprint_keep(self.keep)} {read_as}"
-        told = [(info.key, info.size_bytes, info.etag) for info in parts]
-        times = [info.modified_at for info in parts if info.modified_at]
-        return Delivery(
-            source=self.name,
-            billing_period=period,
-            fingerprint=fingerprint(salt, str(period), told),
-            parts=tuple(Part(uri=info.uri, size_bytes=info.size_bytes, etag=info.etag) for info in parts),
-            published_at=max(times, default=None),
-        )
+        return delivery_of(self.name, period, parts, salt=salt)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,10 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from finops_ai.domain.errors import ConfigError, Rejected, Unavailable
+from finops_ai.domain.errors import ConfigError, Unavailable
 from finops_ai.world.cache import Cache
 from finops_ai.world.clock import Clock
+from finops_ai.world.downloads import BREAKS_IN_A_ROW, GONE, fetched, md5_of, start_over, stays_inside
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import ObjectInfo
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
-BREAKS_IN_A_ROW = 5
 PIECE_BYTES = 4 * 1024 * 1024
 """Asked for at once: what a broken connection can cost."""
 
@@ -32,11 +31,10 @@ _CREDENTIALS = (
     "check AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN"
 )
 _ROLE = "access denied: the identity needs the role Storage Blob Data Reader on the container"
-_GONE = "it changed or went since it was listed; the next run sees the new one"
 _REMEDIES: Mapping[str, str] = {
     "ContainerNotFound": "no such container: check the uri and the storage account",
-    "BlobNotFound": _GONE,
-    "ConditionNotMet": _GONE,
+    "BlobNotFound": GONE,
+    "ConditionNotMet": GONE,
     "AuthenticationFailed": f"the key or signature is wrong or expired: {_CREDENTIALS}",
     "InvalidAuthenticationInfo": f"the credentials are not valid here: {_CREDENTIALS}",
     "AuthorizationFailure": f"{_ROLE}; the account's firewall must let this machine in, a SAS be valid: {_CREDENTIALS}",
@@ -90,25 +88,12 @@ class BlobStore:
                 parent = base[: base.rstrip("/").rfind("/") + 1]
                 named = (blob for blob in only if blob.name == self._prefix and not _is_folder(blob))
                 found = [self._info(blob, parent) for blob in named]
-        kept = (info for info in found if info.key.startswith(prefix) and _stays_inside(info.key))
+        kept = (info for info in found if info.key.startswith(prefix) and info.key and stays_inside(info.key))
         return sorted(kept, key=lambda info: info.key)
 
     def fetch(self, info: ObjectInfo) -> Path:
         """The blob as a file of the cache; raises as the protocol says."""
-        if not f"{info.uri}/".startswith(f"{self.root}/"):
-            raise Rejected(f"{info.uri} is not under {self.root}")
-        try:
-            if path := self._cache.find(info):
-                return path
-            with self._cache.part(info) as part:
-                if path := self._cache.find(info):
-                    return path
-                self._complete(info, part)
-                return self._cache.keep(info)
-        except OSError as error:
-            raise Unavailable(
-                f"{info.uri}: cannot keep it in {error.filename or 'the cache'}: {error.strerror or error}"
-            ) from None
+        return fetched(info, self.root, self._cache, self._complete)
 
     def _complete(self, info: ObjectInfo, part: BinaryIO) -> None:
         """Read what is missing of `info` into `part` and prove that it is whole."""
@@ -118,9 +103,9 @@ class BlobStore:
         with self._told(info.uri):
             now = blob.get_blob_properties()
         if _tag(now) != info.etag:
-            raise Unavailable(f"{info.uri}: {_GONE}")
+            raise Unavailable(f"{info.uri}: {GONE}")
         if not _md5(now) or part.tell() > info.size_bytes:
-            _start_over(part)  # Left by a process that died, and nothing could prove that it is sound.
+            start_over(part)  # Left by a process that died, and nothing could prove that it is sound.
         breaks = 0
         while part.tell() < info.size_bytes:
             try:
@@ -133,8 +118,8 @@ class BlobStore:
                 self._clock.sleep(0.1 * 2**breaks)
         part.flush()
         os.fsync(part.fileno())
-        if part.tell() != info.size_bytes or (_md5(now) and _md5_of(Path(part.name)) != _md5(now)):
-            _start_over(part)
+        if part.tell() != info.size_bytes or (_md5(now) and md5_of(Path(part.name)) != _md5(now)):
+            start_over(part)
             raise Unavailable(f"{info.uri}: what arrived is not what was listed (size or MD5); it will be read anew")
 
     def _read_on(self, blob: Any, etag: str, info: ObjectInfo, part: BinaryIO) -> None:
@@ -243,17 +228,3 @@ def _tag(blob: BlobProperties) -> str:
 
 def _md5(blob: BlobProperties) -> str:
     return bytes(blob.content_settings.content_md5 or b"").hex()
-
-
-def _md5_of(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
-
-
-def _stays_inside(key: str) -> bool:
-    return bool(key) and not key.endswith("/") and not key.startswith("/") and not {".", ".."} & set(key.split("/"))
-
-
-def _start_over(part: BinaryIO) -> None:
-    part.seek(0)
-    part.truncate()

@@ -11,9 +11,10 @@ from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from finops_ai.domain.errors import ConfigError, Rejected, Unavailable
+from finops_ai.domain.errors import ConfigError, Unavailable
 from finops_ai.world.cache import Cache
 from finops_ai.world.clock import Clock
+from finops_ai.world.downloads import BREAKS_IN_A_ROW, GONE, fetched, start_over, stays_inside
 from finops_ai.world.google import CONNECT_SECONDS, READ_SECONDS, RETRY_SECONDS, client_arguments, google_errors
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import ObjectInfo
@@ -21,12 +22,10 @@ from finops_ai.world.world import ObjectInfo
 if TYPE_CHECKING:
     from google.cloud.storage import Blob
 
-BREAKS_IN_A_ROW = 5
 PROGRESS_BYTES = 256 * 1024
 """A connection that breaks before it brought as much has got nowhere."""
 
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
-_GONE = "it changed or went since it was listed; the next run sees the new one"
 _REMEDIES = {
     401: "not signed in: set GOOGLE_APPLICATION_CREDENTIALS or run where a service account is attached",
     403: "access denied: the identity needs storage.objects.list and storage.objects.get (Storage Object Viewer)",
@@ -67,31 +66,18 @@ class GcsStore:
             if not found and self._prefix:
                 only = self._connected().bucket(self._bucket).get_blob(self._prefix, **self._patience())
                 found = [_info(only, base[: base.rstrip("/").rfind("/") + 1])] if only else []
-        kept = (info for info in found if info.key.startswith(prefix) and _stays_inside(info.key))
+        kept = (info for info in found if info.key.startswith(prefix) and stays_inside(info.key))
         return sorted(kept, key=lambda info: info.key)
 
     def fetch(self, info: ObjectInfo) -> Path:
         """The object as a file of the cache; raises as the protocol says."""
-        if not f"{info.uri}/".startswith(f"{self.root}/"):
-            raise Rejected(f"{info.uri} is not under {self.root}")
-        try:
-            if path := self._cache.find(info):
-                return path
-            with self._cache.part(info) as part:
-                if path := self._cache.find(info):
-                    return path
-                self._complete(info, part)
-                return self._cache.keep(info)
-        except OSError as error:
-            raise Unavailable(
-                f"{info.uri}: cannot keep it in {error.filename or 'the cache'}: {error.strerror or error}"
-            ) from None
+        return fetched(info, self.root, self._cache, self._complete)
 
     def _complete(self, info: ObjectInfo, part: BinaryIO) -> None:
         """Read what is missing of `info` into `part` and prove that it is whole."""
         blob = self._blob(info)
         if part.tell() > info.size_bytes:
-            _start_over(part)
+            start_over(part)
         breaks = 0
         while part.tell() < info.size_bytes:
             had = part.tell()
@@ -104,7 +90,7 @@ class GcsStore:
         part.flush()
         os.fsync(part.fileno())
         if part.tell() != info.size_bytes or _crc32c(Path(part.name)) != blob.crc32c:
-            _start_over(part)
+            start_over(part)
             raise Unavailable(f"{info.uri}: what arrived is not what was listed (size or CRC32C); it will be read anew")
 
     def _read_on(self, blob: Blob, info: ObjectInfo, part: BinaryIO) -> str | None:
@@ -127,7 +113,7 @@ class GcsStore:
                     timeout=(CONNECT_SECONDS, READ_SECONDS),
                 )
             except (NotFound, PreconditionFailed):
-                raise Unavailable(f"{info.uri}: {_GONE}") from None
+                raise Unavailable(f"{info.uri}: {GONE}") from None
             except (RequestException, HTTPError, OSError) as error:
                 return self._secrets.redact(str(error))[:300]
         return None
@@ -138,7 +124,7 @@ class GcsStore:
             name = info.uri.removeprefix(f"gs://{self._bucket}/")
             blob: Blob | None = self._connected().bucket(self._bucket).get_blob(name, **self._patience())
         if blob is None or _tag(blob) != info.etag:
-            raise Unavailable(f"{info.uri}: {_GONE}")
+            raise Unavailable(f"{info.uri}: {GONE}")
         return blob
 
     def _connected(self) -> Any:
@@ -185,12 +171,3 @@ def _crc32c(path: Path) -> str:
         while chunk := file.read(1 << 20):
             checksum = extend(checksum, chunk)
     return base64.b64encode(checksum.to_bytes(4, "big")).decode()
-
-
-def _stays_inside(key: str) -> bool:
-    return not key.endswith("/") and not key.startswith("/") and not {".", ".."} & set(key.split("/"))
-
-
-def _start_over(part: BinaryIO) -> None:
-    part.seek(0)
-    part.truncate()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -11,9 +10,10 @@ from datetime import UTC
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from finops_ai.domain.errors import ConfigError, Rejected, Unavailable
+from finops_ai.domain.errors import ConfigError, Unavailable
 from finops_ai.world.cache import Cache
 from finops_ai.world.clock import Clock
+from finops_ai.world.downloads import BREAKS_IN_A_ROW, GONE, fetched, md5_of, start_over, stays_inside
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import ObjectInfo
@@ -21,7 +21,6 @@ from finops_ai.world.world import ObjectInfo
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
 REQUEST_ATTEMPTS = 3
-BREAKS_IN_A_ROW = 5
 CHUNK_BYTES = 256 * 1024
 """Read at once; a connection that breaks before it brought as much has got nowhere."""
 
@@ -30,13 +29,12 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}")
 _PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
 
 _CREDENTIALS = "check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, the profile or the role"
-_GONE = "it changed or went since it was listed; the next run sees the new one"
 _REMEDIES: Mapping[str, str] = {
     "NoSuchBucket": "no such bucket: check the uri, endpoint_url and region",
-    "NoSuchKey": _GONE,
-    "404": _GONE,
-    "PreconditionFailed": _GONE,
-    "412": _GONE,
+    "NoSuchKey": GONE,
+    "404": GONE,
+    "PreconditionFailed": GONE,
+    "412": GONE,
     "AccessDenied": "access denied: the identity needs s3:ListBucket on the bucket and s3:GetObject on the prefix",
     "403": "access denied: the identity needs s3:ListBucket on the bucket and s3:GetObject on the prefix",
     "InvalidAccessKeyId": f"the access key is unknown: {_CREDENTIALS}",
@@ -93,32 +91,19 @@ class S3Store:
                 parent = base[: base.rstrip("/").rfind("/") + 1]
                 first = self._connected().list_objects_v2(Bucket=self._bucket, Prefix=self._prefix, MaxKeys=1)
                 found = [self._info(item, parent) for item in first.get("Contents", ()) if item["Key"] == self._prefix]
-        kept = (info for info in found if info.key.startswith(prefix) and _stays_inside(info.key))
+        kept = (info for info in found if info.key.startswith(prefix) and stays_inside(info.key))
         return sorted(kept, key=lambda info: info.key)
 
     def fetch(self, info: ObjectInfo) -> Path:
         """The object as a file of the cache; raises as the protocol says."""
-        if not f"{info.uri}/".startswith(f"{self.root}/"):
-            raise Rejected(f"{info.uri} is not under {self.root}")
-        try:
-            if path := self._cache.find(info):
-                return path
-            with self._cache.part(info) as part:
-                if path := self._cache.find(info):
-                    return path
-                self._complete(info, part)
-                return self._cache.keep(info)
-        except OSError as error:
-            raise Unavailable(
-                f"{info.uri}: cannot keep it in {error.filename or 'the cache'}: {error.strerror or error}"
-            ) from None
+        return fetched(info, self.root, self._cache, self._complete)
 
     def _complete(self, info: ObjectInfo, part: BinaryIO) -> None:
         """Read what is missing of `info` into `part` and prove that it is whole."""
         from botocore.exceptions import HTTPClientError, IncompleteReadError
 
         if not _PLAIN_MD5.fullmatch(info.etag) or part.tell() > info.size_bytes:
-            _start_over(part)  # Left by a process that died, and nothing could prove that it is sound.
+            start_over(part)  # Left by a process that died, and nothing could prove that it is sound.
         etag_is_md5, breaks = False, 0
         while part.tell() < info.size_bytes:
             had = part.tell()
@@ -131,8 +116,8 @@ class S3Store:
                 self._clock.sleep(0.1 * 2**breaks)
         part.flush()
         os.fsync(part.fileno())
-        if part.tell() != info.size_bytes or (etag_is_md5 and _md5(Path(part.name)) != info.etag):
-            _start_over(part)
+        if part.tell() != info.size_bytes or (etag_is_md5 and md5_of(Path(part.name)) != info.etag):
+            start_over(part)
             raise Unavailable(f"{info.uri}: what arrived is not what was listed (size or MD5); it will be read anew")
 
     def _read_on(self, info: ObjectInfo, part: BinaryIO) -> bool:
@@ -146,9 +131,9 @@ class S3Store:
             )
         with closing(answer["Body"]) as body:
             if _tag(answer) != info.etag:
-                raise Unavailable(f"{info.uri}: {_GONE}")
+                raise Unavailable(f"{info.uri}: {GONE}")
             if not answer.get("ContentRange", "").startswith(f"bytes {part.tell()}-"):
-                _start_over(part)  # The server does not do ranges and began at the beginning.
+                start_over(part)  # The server does not do ranges and began at the beginning.
             for chunk in body.iter_chunks(CHUNK_BYTES):
                 part.write(chunk)
         encrypted = "SSECustomerAlgorithm" in answer or answer.get("ServerSideEncryption", "").startswith("aws:kms")
@@ -218,19 +203,5 @@ class S3Store:
         return printable(self._secrets.redact(str(error)), 300)
 
 
-def _stays_inside(key: str) -> bool:
-    return not key.endswith("/") and not key.startswith("/") and not {".", ".."} & set(key.split("/"))
-
-
 def _tag(item: Mapping[str, Any]) -> str:
     return str(item["ETag"]).removeprefix("W/").strip('"')
-
-
-def _start_over(part: BinaryIO) -> None:
-    part.seek(0)
-    part.truncate()
-
-
-def _md5(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
