@@ -39,7 +39,8 @@ def demo_split(folder: Path) -> None:
     costs["series_id"] = costs["x_cost_center"] + " / " + costs["service_name"]
     costs["cost"] = costs["effective_cost"].astype(float)
     wide = costs.assign(day=pd.to_datetime(costs["day"])).pivot_table("cost", "day", "series_id", "sum")
-    log = wide.asfreq("D").fillna(0.0).stack().rename("cost").reset_index(names=["usage_date", "series_id"])
+    long = wide.asfreq("D").fillna(0.0).stack().rename("cost")
+    log = long.rename_axis(["usage_date", "series_id"]).reset_index()
     folder.mkdir(parents=True)
     log.assign(known_on=log["usage_date"] + pd.Timedelta("1D")).to_parquet(folder / "costs_log.parquet")
     pd.DataFrame({"series_id": wide.columns}).to_csv(folder / "series.csv", index=False)
