@@ -2,7 +2,7 @@
 FROM python:3.12-slim AS packages
 COPY requirements-runtime.lock /
 RUN python -m venv /opt/venv \
- && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r /requirements-runtime.lock
+ && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes --no-deps -r /requirements-runtime.lock
 
 FROM python:3.12-slim
 RUN useradd --system --uid 10001 --home-dir /var/lib/finops --create-home finops
