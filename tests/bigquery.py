@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -136,10 +137,12 @@ def bigquery(folder: Path) -> Iterator[BigQueryServer]:
         "data-dir": folder / "data",
     }
     command = [str(program), "serve", *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
+    # Where the rig laid the extensions of its engine.
+    environ = {**os.environ, "HOME": str(rig.RIG / "bigquery")}
     folder.mkdir(parents=True)
     server = BigQueryServer(endpoint_url=f"http://127.0.0.1:{port}")
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=folder, env=environ, stdout=log, stderr=log)
         try:
             _await(server, process, folder / "log")
             yield server
