@@ -115,7 +115,10 @@ def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: M
     every = series.series(
         engine, levels=[level], cost_basis=found.cost_basis, as_of=as_of, settle_days=settle_days, charges="usage"
     )
-    one = next(one for one in every if one.scope == found.scope and one.currency == found.excess.currency)
+    mine = [one for one in every if one.scope == found.scope and one.currency == found.excess.currency]
+    if not mine:
+        raise UsageError(f"no costs of episode {found.key} are in the ledger as known then: nothing can be explained")
+    one = mine[0]
     days = Days(found.opened_on - timedelta(days=BEFORE_DAYS), found.last_day + timedelta(days=1))
     scores = [score for score in findings.scores(engine, days, as_of) if score.scope == found.scope]
     told = dict(explain(found, one, scores))
