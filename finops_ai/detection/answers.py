@@ -2,7 +2,8 @@
 
 Each answer counts half as much after `HALF_LIFE_DAYS`. Three things follow from them, each within bounds:
 
-- An answer silences its own episode, until that comes to `OUTGROWN` times what it came to when the answer was given.
+- An answer silences its own episode, until that comes to `OUTGROWN` times what it came to when the answer was given;
+  a critical one for `SILENT_DAYS` only, unless the answer names a last day.
 - "false_positive" doubles what the scope's excess must come to before it pages, "real" halves it, within `LEAST` and
   `MOST`; what is of severity `ALWAYS` or graver without that pages all the same.
 - An episode pages if of the answers to ones as sure as it, of its kind and above all of its own scope, at least
@@ -31,10 +32,11 @@ HALF_LIFE_DAYS = 90.0
 LEAST, MOST = 0.5, 8.0
 ALWAYS = Severity.ERROR
 OUTGROWN = 3
-LEAST_REAL = 2 / 3
-PRIOR_REAL, PRIOR = 5.0, 6.0
+SILENT_DAYS = 3
+LEAST_REAL = 0.75
+PRIOR_REAL, PRIOR = 10.0, 12.0
 SURE = 1e-6
-_SAME_PLACE, _OTHER_KIND, _AS_SURE = 1.4, 0.25, 0.75  # weights, and how near two p-values are in powers of ten
+_SAME_PLACE, _OTHER_KIND, _AS_SURE = 1.3, 0.25, 0.75  # weights, and how near two p-values are in powers of ten
 TUNED_KINDS = frozenset({"rise", "drift", "new_spend"})
 """Kinds that are a judgement; an overspent budget or a gap in the data is a fact and not tuned."""
 
@@ -96,6 +98,9 @@ class Answers:
         if answer is None or answer.verdict is FeedbackVerdict.REAL:
             return None
         if (answer.until is not None and today > answer.until) or outgrown(episode, answer.projected):
+            return None
+        large = episode.severity is Severity.CRITICAL and answer.until is None
+        if large and today > answer.at.date() + timedelta(days=SILENT_DAYS):
             return None
         until = f" until {answer.until}" if answer.until else ""
         by = f" by {answer.by}" if answer.by else ""

@@ -76,7 +76,7 @@ def play(
     without_feedback: bool,
     progress: Progress,
 ) -> list[PageDecision]:
-    """The decisions from `start` to `as_of` as `settings` would have made them."""
+    """The decisions from `start` to `as_of` as `settings` would have made them, in the order of the ledger."""
     before = [one for one in decisions.decisions(engine, as_of) if one.at < start]
     given = [] if without_feedback else findings.feedbacks(engine, as_of)
     put_off = decisions.snoozes(engine, as_of)
@@ -96,7 +96,7 @@ def play(
             detect=detect,
         )
         made += done.decisions
-    return made
+    return sorted(made, key=lambda one: (one.at, one.team, one.key))
 
 
 def _sums(pages: Sequence[PageDecision], known: Mapping[str, Episode]) -> dict[str, Any]:
