@@ -204,6 +204,8 @@ class App:
                 pools=self.pools,
                 forecast_settings=parts.forecast_settings(self.config),
                 reporting_currency=self.config.currencies.reporting,
+                alerts=alerts.alert_settings(self.config),
+                detect=parts.detect_settings(self.config),
                 write=lambda made: write_report(made, self.config.report_folder),
             )
 

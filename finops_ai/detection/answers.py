@@ -8,7 +8,7 @@ Each answer counts half as much after `HALF_LIFE_DAYS`. Three things follow from
   `MOST`; what is of severity `ALWAYS` or graver without that pages all the same.
 - An episode pages if of the answers to ones as sure as it, of its kind and above all of its own scope, at least
   `LEAST_REAL` were "real", counting `PRIOR_REAL` of `PRIOR` from before there was any. One wrong answer is therefore
-  too few. Critical episodes, and those as rare as `SURE`, page whatever was answered.
+  too few, and so are three about other scopes. Critical episodes and those as rare as `SURE` page all the same.
 
 So no answer, wrong or right, hides a large one.
 """
@@ -37,6 +37,7 @@ LEAST_REAL = 0.75
 PRIOR_REAL, PRIOR = 10.0, 12.0
 SURE = 1e-6
 _SAME_PLACE, _OTHER_KIND, _AS_SURE = 1.3, 0.25, 0.75  # weights, and how near two p-values are in powers of ten
+_FEW = 10.0  # answers of other scopes below which they count less
 TUNED_KINDS = frozenset({"rise", "drift", "new_spend"})
 """Kinds that are a judgement; an overspent budget or a gap in the data is a fact and not tuned."""
 
@@ -76,14 +77,18 @@ class Answers:
         if episode.kind not in TUNED_KINDS:
             return 1.0
         place, surety = (episode.scope, episode.excess.currency), _surety(episode.p_value)
-        good, every = PRIOR_REAL, PRIOR
-        for one in self.answered:
-            weight = one.weight * _SAME_PLACE
-            if one.place != place:
-                near = math.exp(-(((one.surety - surety) / _AS_SURE) ** 2) / 2)
-                weight = one.weight * near * (1.0 if one.kind == episode.kind else _OTHER_KIND)
-            good += weight * one.real
-            every += weight
+        own = [one for one in self.answered if one.place == place]
+        others = [one for one in self.answered if one.place != place]
+        near = [
+            one.weight
+            * math.exp(-(((one.surety - surety) / _AS_SURE) ** 2) / 2)
+            * (1.0 if one.kind == episode.kind else _OTHER_KIND)
+            for one in others
+        ]
+        heard = min(1.0, math.fsum(near) / _FEW)
+        good = PRIOR_REAL + _SAME_PLACE * math.fsum(one.weight for one in own if one.real)
+        good += heard * math.fsum(weight for one, weight in zip(others, near, strict=True) if one.real)
+        every = PRIOR + _SAME_PLACE * math.fsum(one.weight for one in own) + heard * math.fsum(near)
         return good / every
 
     def doubts(self, episode: Episode) -> bool:

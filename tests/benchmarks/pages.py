@@ -17,7 +17,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 
 from finops_ai.app import evaluation_detection as production
@@ -25,6 +25,7 @@ from finops_ai.app.evaluation import SERIES_KEY, Split, read_split
 from finops_ai.detection.alert_budget import AlertBudget
 from finops_ai.detection.alerting import decide
 from finops_ai.detection.answers import learned
+from finops_ai.detection.precision import Precision
 from finops_ai.detection.routes import Route
 from finops_ai.detection.run import follow
 from finops_ai.detection.telling import AlertSettings
@@ -95,7 +96,7 @@ def walk(split: Split) -> Iterator[Morning]:
     place = {key: i for i, key in enumerate(split.keys)}
     previous: tuple[Episode, ...] = ()
     for morning in mornings:
-        at = split.at(morning).replace(tzinfo=production.UTC)
+        at = split.at(morning).replace(tzinfo=UTC)
         series, verdicts = production.series_of(split, morning), production.verdicts_of(split, morning)
         found = follow(verdicts, series, previous, as_of=at, settings=production.settings())
         previous = found.episodes
@@ -184,7 +185,7 @@ def year(
 
 def _worth(paged: Sequence[Episode], truth: Truth) -> dict[str, object]:
     judged = [real for one in paged if (real := truth.real(one)) is not None]
-    low, high = wilson(sum(judged), len(judged))
+    low, high = Precision(real=sum(judged), answered=len(judged)).interval
     return {
         "precision": sum(judged) / len(judged) if judged else math.nan,
         "interval": f"{low:.2f}-{high:.2f}",
@@ -199,15 +200,6 @@ def _fullest(history: Sequence[PageDecision]) -> int:
         if one.page:
             by_team[one.team].append(one.at)
     return max((sum(at <= other < at + WEEK for other in mine) for mine in by_team.values() for at in mine), default=0)
-
-
-def wilson(good: int, every: int) -> tuple[float, float]:
-    """The 95 % interval of a share."""
-    if not every:
-        return 0.0, 1.0
-    z, share = 1.96, good / every
-    middle, spread = share + z * z / (2 * every), z * math.sqrt(share * (1 - share) / every + z * z / (4 * every**2))
-    return (middle - spread) / (1 + z * z / every), (middle + spread) / (1 + z * z / every)
 
 
 def table(mornings: Sequence[Morning], truth: Truth, scopes: int) -> list[dict[str, object]]:

@@ -16,6 +16,8 @@ from finops_ai.domain.episode import Episode, FeedbackVerdict
 from finops_ai.domain.message import Message
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.page_decision import PageDecision
+from finops_ai.domain.period import Days
+from finops_ai.jobs.paging import notes
 from finops_ai.jobs.replay import play
 from finops_ai.jobs.run import Turn, run, silent
 from finops_ai.jobs.voice import Voice, told
@@ -110,6 +112,27 @@ def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -
     more = replace(LIVE, budget=AlertBudget(pages=5))
     again = play(ledger, MONDAY - DAY, end, settings=more, detect=DETECT, without_feedback=False, progress=silent)
     assert len(pages(again)) > len(pages(live))
+
+
+def test_the_report_tells_what_answers_changed_as_measured(ledger: sa.Engine) -> None:
+    week = Days(MONDAY.date() + 21 * DAY, MONDAY.date() + 28 * DAY)
+    for n in range(26):
+        one = an_episode(f"e{n:02}", dollars=900, p_value=1e-3, opened_on=MONDAY.date() + n * DAY)
+        known = [*(an_episode(f"e{m:02}", over=True, dollars=900) for m in range(n)), one]
+        at = MONDAY + n * DAY
+        morning(ledger, at, known, replace(LIVE, budget=None))
+        if n < 8:
+            verdict = FeedbackVerdict.REAL if n == 0 else FeedbackVerdict.FALSE_POSITIVE
+            findings.feedback(ledger, feedback(one, verdict, at=at + timedelta(hours=3)))
+    turn = Turn(engine=ledger, as_of=MONDAY + 26 * DAY, now=lambda: MONDAY)
+    said = [note.text for note in notes(turn, week, replace(LIVE, budget=None), DETECT)]
+    paged = len(pages(decisions.decisions(ledger)))
+    assert paged < 26
+    cut = f"{(26 - paged) / 26:.0%}"
+    span = "in the last 28 days, played again with and without"
+    assert f"Your 8 answers cut pages by {cut}: {paged} instead of 26 {span}." in said
+    assert any(text.startswith(f"Of {min(paged, 8)} pages answered in 90 days 1 were real (95 % ") for text in said)
+    assert any(text.startswith("Did not page on-call: e25") for text in said)
 
 
 def test_the_commands_show_both_histories_and_why(ledger_url: str, configure: Configure) -> None:

@@ -81,6 +81,13 @@ def test_many_false_ones_as_unsure_ask_for_surer_ones_everywhere_but_never_hide_
     assert told(an_episode("sure", p_value=SURE, dollars=5000), answers) is Told.PAGED
 
 
+@pytest.mark.parametrize(("count", "expected"), [(1, Told.PAGED), (3, Told.PAGED), (5, Told.SILENCED)])
+def test_a_few_answers_about_others_are_not_enough(count: int, expected: Told) -> None:
+    before = [an_episode(f"e{n}", p_value=1e-3, dollars=5000) for n in range(count)]
+    answers = after(*(feedback(one, FALSE) for one in before), of=before)
+    assert told(an_episode("next", p_value=1e-3, dollars=5000), answers) is expected
+
+
 def test_answers_fade() -> None:
     before = [at_search(f"e{n}", dollars=500, p_value=1e-4) for n in range(3)]
     given_then = [feedback(one, FALSE) for one in before]
