@@ -115,7 +115,8 @@ class _Step:
         return storm is None or episode.severity.rank <= storm.severity.rank
 
     def _judge(self, episode: Episode, where: Destination, standing: PageDecision | None) -> None:
-        if self.memory.told_later(where.team, episode.key):
+        told_now = self.memory.told_now(where.team, episode.key)
+        if not told_now and self.memory.told_later(where.team, episode.key):
             return
         verdict = instead(
             episode,
@@ -126,7 +127,7 @@ class _Step:
             settings=self.settings,
             detect=self.detect,
         )
-        if verdict is None or self.memory.paged_now(where.team, episode.key):
+        if verdict is None or told_now:
             self.wanting[where.team].append((episode, where))
         else:
             self._tell_instead(episode, where, verdict, standing)

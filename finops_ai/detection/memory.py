@@ -56,6 +56,10 @@ class Memory:
         """The page of it that this very instant has sent, in a run before this one."""
         return next((one for one in self._now() if one.page and one.team == team and one.key == key), None)
 
+    def told_now(self, team: str, key: str) -> bool:
+        """Whether this very instant has told it aloud, in a run before this one."""
+        return any(one.told in _ALOUD and one.team == team and one.key == key for one in self._now())
+
     def storm_now(self, team: str) -> bool:
         """Whether this very instant began a storm, in a run before this one."""
         return any(one.page and one.team == team and "/" in one.key for one in self._now())

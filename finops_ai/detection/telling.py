@@ -64,6 +64,8 @@ def instead(
         return Verdict(told=Told.HELD, reason=snoozed, quietly=True)
     if episode.kind in DATA_KINDS and not where.for_data:
         return Verdict(told=Told.DIGEST, reason="doubt about the data: no route names its kind")
+    if not where.sinks:
+        return Verdict(told=Told.DIGEST, reason="its route names no sink")
     if below := _below(episode, where.page_at, answers, settings, detect):
         return below
     if reason := waits(episode, facts(episode), now, quiet=settings.quiet, maintenance=settings.maintenance):

@@ -187,6 +187,13 @@ def test_doubts_about_the_data_go_to_its_owner_and_never_to_on_call() -> None:
     assert [(one.team, one.told, one.sinks) for one in us.history] == [("data", Told.PAGED, ("mail",))]
 
 
+def test_a_route_without_sinks_pages_nobody_and_takes_nothing_from_the_budget() -> None:
+    mute = Route(match={"x_cost_center": ("e1",)}, sinks=())
+    us = team(top=replace(TOP, routes=(mute,)), budget=AlertBudget(pages=1))
+    assert us.hears(an_episode(dollars=90_000), an_episode("e2")) == [(OPENED, "e2"), ("digest", "digest/2026-03-02")]
+    assert us.last("e1").reason == "its route names no sink"
+
+
 def test_who_was_told_is_told_the_end_wherever_routes_lead_by_then() -> None:
     us = team()
     us.hears(an_episode())
@@ -211,7 +218,7 @@ def _episodes(day: int, told: Sequence[tuple[int, int, bool]]) -> list[Episode]:
     return list(made.values())
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     mornings=MORNINGS,
     pages=st.integers(0, 4),

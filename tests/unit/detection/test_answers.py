@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+import math
+from collections.abc import Sequence
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_ai.detection.answers import LEAST, MOST, SURE, Answers, accepted_levels, learned
-from finops_ai.domain.episode import Episode, Feedback, FeedbackVerdict, Severity
+from finops_ai.detection.run import detect
+from finops_ai.domain.episode import Episode, EpisodeState, Feedback, FeedbackVerdict, Severity
 from finops_ai.domain.page_decision import Told
 from finops_ai.domain.scope import Scope
-from tests.unit.detection.told import MONDAY, Team, an_episode, feedback
+from tests.unit.detection.told import DETECT, MONDAY, Team, an_episode, feedback
+from tests.unit.forecasting.bills import START, one_series
 
 DAY = timedelta(days=1)
 REAL, FALSE, EXPECTED = FeedbackVerdict.REAL, FeedbackVerdict.FALSE_POSITIVE, FeedbackVerdict.EXPECTED
@@ -123,3 +127,34 @@ def test_expected_without_an_end_teaches_the_level(verdict: FeedbackVerdict, unt
     for event in found:
         assert event.scope == one.scope
         assert (event.days.start, event.days.end) == (one.opened_on, one.opened_on + 3 * DAY)
+
+
+def test_a_level_that_was_expected_is_normal_from_then_on_and_a_further_rise_is_not() -> None:
+    costs = [100.0 + 3 * math.sin(7.3 * n) for n in range(120)]
+    costs += [180.0 + 3 * math.sin(7.3 * n) for n in range(8)]
+    costs += [400.0 + 3 * math.sin(7.3 * n) for n in range(2)]
+    calm = [
+        one_series([50.0 + 2 * math.sin(5.1 * n + k) for n in range(len(costs))], scope=_scope(k)) for k in range(8)
+    ]
+    every = [one_series(costs, scope=PLACE), *calm]
+
+    def on(day: int, before: Sequence[Episode], given: Sequence[Feedback]) -> tuple[Episode, ...]:
+        as_of = datetime.combine(START + day * DAY, time(6), UTC)
+        announced = accepted_levels(given, before, as_of)
+        return detect(every, before, as_of=as_of, settings=DETECT, announced=announced).episodes
+
+    (risen,) = on(121, (), ())
+    assert risen.scope == PLACE
+    said = feedback(risen, EXPECTED, at=datetime.combine(START + 121 * DAY, time(9), UTC))
+    (settled,) = on(125, [risen], [said])
+    assert settled.state is EpisodeState.RESOLVED
+    again = on(130, [settled], [said])
+    assert {one.key: one.state for one in again} == {
+        risen.key: EpisodeState.RESOLVED,
+        **{one.key: EpisodeState.OPEN for one in again if one.key != risen.key},
+    }
+    assert len(again) == 2
+
+
+def _scope(number: int) -> Scope:
+    return Scope((("x_cost_center", f"calm {number}"),))
