@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
-from finops_ai.app import parts
+from finops_ai.app import alerts, parts
 from finops_ai.app.kubernetes import Clusters
 from finops_ai.app.models import Models
 from finops_ai.config import Config
@@ -140,7 +140,6 @@ class App:
 
     def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.jobs.detect import detect
-        from finops_ai.jobs.voice import Voice
 
         def work(turn: Turn) -> Outcome:
             return detect(
@@ -149,7 +148,7 @@ class App:
                 settle_days=parts.settle_days(self.config),
                 settings=parts.detect_settings(self.config),
                 announced=parts.known_events(self.config),
-                voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
+                voice=alerts.voice(self.config, self.world.secrets, as_of),
             )
 
         return self._run("detect", as_of, dry_run, work)
@@ -205,6 +204,8 @@ class App:
                 pools=self.pools,
                 forecast_settings=parts.forecast_settings(self.config),
                 reporting_currency=self.config.currencies.reporting,
+                alerts=alerts.alert_settings(self.config),
+                detect=parts.detect_settings(self.config),
                 write=lambda made: write_report(made, self.config.report_folder),
             )
 
