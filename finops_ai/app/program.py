@@ -174,6 +174,7 @@ class App:
                     prices=told.prices,
                     settings=told.strategy,
                     min_saving=told.min_saving.get(told.prices.currency, told.min_saving.get("*", Decimal(0))),
+                    terms=self.config.pull_requests,
                 )
 
             return self._run("recommend", as_of, dry_run, work)
@@ -186,10 +187,11 @@ class App:
         return self._run("deliver", as_of, dry_run, work)
 
     def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.attend import attend
         from finops_ai.jobs.follow import by_key, follow
 
-        forge = by_key(self.forges, self.config.recommend.forge)
-        return self._run("follow", as_of, dry_run, lambda turn: follow(turn, forge))
+        forge, terms = by_key(self.forges, self.config.recommend.forge), self.config.pull_requests
+        return self._run("follow", as_of, dry_run, lambda turn: attend(turn, forge, terms, follow(turn, forge)))
 
     def report(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.app.files import write_report

@@ -29,6 +29,7 @@ from finops_ai.config.schema import (
     Sections,
 )
 from finops_ai.domain.errors import ConfigError
+from finops_ai.forges.terms import Terms
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 
@@ -87,6 +88,7 @@ class Config:
     known_events: tuple[KnownEvent, ...]
     detect: Detect
     recommend: Recommend
+    pull_requests: Terms
     report: Report
     schedule: Schedule
     origins: Mapping[Key, Origin]

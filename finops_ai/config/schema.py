@@ -21,6 +21,7 @@ from finops_ai.config.announced import KnownEvent
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
+from finops_ai.forges.terms import Terms
 from finops_ai.rightsizing.settings import Prices
 from finops_ai.rightsizing.settings import Settings as Strategy
 from finops_ai.world.secrets import SecretRef
@@ -284,5 +285,6 @@ class Sections(Section):
     known_events: tuple[KnownEvent, ...] = ()
     detect: Detect = Detect()
     recommend: Recommend = Recommend()
+    pull_requests: Terms = Terms()
     report: Report = Report()
     schedule: Schedule = Schedule()
