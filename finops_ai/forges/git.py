@@ -110,7 +110,8 @@ class Remote:
 
         def pack(have: Iterable[Any], want: Iterable[Any], **options: Any) -> Any:
             known = [sha for sha in have if sha in repo.object_store]
-            return repo.object_store.generate_pack_data(known, want, ofs_delta=bool(options.get("ofs_delta", True)))
+            delta = bool(options.get("ofs_delta", True))
+            return repo.object_store.generate_pack_data(known, want, shallow=repo.get_shallow(), ofs_delta=delta)
 
         with _answering(self._shown, self._redact):
             client, path = self._client()
@@ -273,10 +274,13 @@ def _default_branch(symrefs: Mapping[Any, Any]) -> str:
 
 @contextmanager
 def _answering(url: str, redact: Callable[[str], str]) -> Iterator[None]:
+    from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized
     from dulwich.errors import GitProtocolError, NotGitRepository
 
     try:
         yield
+    except (HTTPUnauthorized, HTTPProxyUnauthorized):
+        raise Unavailable(f"{url} does not know who asks: the token is wrong, has expired or lacks rights") from None
     except (GitProtocolError, NotGitRepository, OSError) as error:
         said = redact(str(error)) or type(error).__name__
         raise Unavailable(f"{url} does not answer as a Git repository: {said}") from None
