@@ -153,7 +153,8 @@ class Gitea:
                 at=known_instant(one["created_at"]),
                 ours=_login(one.get("user")) == self.me(),
             )
-            for one in self._client.pages(f"{self._repo}/issues/{pull.number}/comments")
+            # All of them at once: this list has no pages.
+            for one in self._client.get(f"{self._repo}/issues/{pull.number}/comments")
         ]
 
     def comment(self, pull: PullRequest, text: str) -> None:
@@ -166,11 +167,11 @@ class Gitea:
     def request_reviews(self, pull: PullRequest, people: Sequence[str], teams: Sequence[str]) -> None:
         """Each by itself: one who may not review fails the whole request."""
         path = f"{self._repo}/pulls/{pull.number}/requested_reviewers"
-        for person in people:
-            self._client.send("POST", path, {"reviewers": [person]}, (403, 404, 422))
         for owner, _, team in (one.partition("/") for one in teams):
             if owner.lower() == self._owner.lower():
                 self._client.send("POST", path, {"team_reviewers": [team]}, (403, 404, 422))
+        for person in people:
+            self._client.send("POST", path, {"reviewers": [person]}, (403, 404, 422))
 
     def may_write(self, person: str) -> bool:
         told = self._client.find(f"{self._repo}/collaborators/{quote(person, safe='')}/permission")

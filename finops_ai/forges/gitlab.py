@@ -16,6 +16,7 @@ from finops_ai.forges.client import Client, instant, known_instant
 from finops_ai.forges.git import Identity, Login
 from finops_ai.forges.host import Issue, Traits, by_label
 from finops_ai.forges.hosted import HostedForge, Limits
+from finops_ai.forges.pages import inert
 from finops_ai.forges.places import GroupAndProject, Https
 from finops_ai.world.secrets import SecretRef
 from finops_ai.world.world import World
@@ -32,7 +33,6 @@ TRAITS = Traits(
     largest_body=1_000_000,
     largest_title=255 - len(DRAFT),
 )
-_QUICK_ACTION = re.compile(r"^([^\S\n]*)/(?=[a-z])", re.MULTILINE | re.IGNORECASE)
 
 
 class Settings(BaseModel):
@@ -141,7 +141,7 @@ class GitLab:
         ]
 
     def comment(self, pull: PullRequest, text: str) -> None:
-        self._client.send("POST", f"{self._requests}/{pull.number}/notes", {"body": _inert(text)})
+        self._client.send("POST", f"{self._requests}/{pull.number}/notes", {"body": inert(text)})
 
     def seen(self, pull: PullRequest, comment: Comment) -> None:
         path = f"{self._requests}/{pull.number}/notes/{comment.id}/award_emoji"
@@ -152,7 +152,7 @@ class GitLab:
         """Groups cannot be asked by this API; they are named in the description."""
         numbers = [self._number(one) for one in (*pull.reviewers, *people)]
         known = [number for number in numbers if number is not None]
-        if known:
+        if people and known:
             self._client.send("PUT", f"{self._requests}/{pull.number}", {"reviewer_ids": known}, (400, 403, 422))
 
     def may_write(self, person: str) -> bool:
@@ -189,10 +189,10 @@ class GitLab:
         return None
 
     def create_issue(self, title: str, body: str) -> None:
-        self._client.send("POST", f"{self._project}/issues", {"title": title, "description": _inert(body)})
+        self._client.send("POST", f"{self._project}/issues", {"title": title, "description": inert(body)})
 
     def edit_issue(self, number: int, body: str) -> None:
-        self._client.send("PUT", f"{self._project}/issues/{number}", {"description": _inert(body)})
+        self._client.send("PUT", f"{self._project}/issues/{number}", {"description": inert(body)})
 
     def _approvals(self, number: int) -> list[dict[str, Any]]:
         told = self._client.find(f"{self._requests}/{number}/approvals")
@@ -205,12 +205,7 @@ class GitLab:
 
 
 def _words(title: str, body: str, draft: bool) -> dict[str, Any]:
-    return {"title": f"{DRAFT if draft else ''}{title}", "description": _inert(body)}
-
-
-def _inert(text: str) -> str:
-    """No line of ours is a quick action such as /merge: it would be done with the rights of the program."""
-    return _QUICK_ACTION.sub(r"\1&#47;", text)
+    return {"title": f"{DRAFT if draft else ''}{title}", "description": inert(body)}
 
 
 def _is_own(told: dict[str, Any]) -> bool:

@@ -215,7 +215,9 @@ class HostedForge:
         known = {one.lower() for one in (*pull.reviewers, pull.author, self._host.me())}
         names = [owner.removeprefix("@") for owner in asked if owner.startswith("@")]
         new = [name for name in names if name.lower() not in known]
-        people, teams = [one for one in new if "/" not in one], [one for one in new if "/" in one]
+        people = [one for one in new if "/" not in one]
+        # A team that reviewed is told by nobody: it is asked with the first request only.
+        teams = [] if pull.reviewers else [one for one in new if "/" in one]
         if people or teams:
             self._host.request_reviews(pull, people, teams)
 

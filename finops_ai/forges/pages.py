@@ -17,6 +17,7 @@ DASHBOARD_TITLE = "finops-ai: rightsizing overview"
 DASHBOARD_MARK = marker.marked("finops:dashboard", {"v": 1})
 CUT = "\n\n*The rest of the evidence does not fit here; `finops-ai pr show` has all of it.*\n\n"
 
+_QUICK_ACTION = re.compile(r"^([^\S\n]*)/(?=[a-z])", re.MULTILINE | re.IGNORECASE)
 _OUR_LABEL = re.compile(r"finops(?::.*)?|rightsizing|(?:risk|policy|savings):.*")
 
 
@@ -28,7 +29,7 @@ def page(proposal: Proposal, manner: Manner, owners: Sequence[str], largest: int
     named = f"Code owners of the changed files: {', '.join(owners)}" if owners else ""
     controls = f"<sub>Commands, from people with write access: {USAGE}.</sub>"
     tail = "\n\n".join(part for part in (named, controls, mark) if part) + "\n"
-    top = "\n\n".join([*manner.notes, proposal.body.strip()])
+    top = inert("\n\n".join([*manner.notes, proposal.body.strip()]))
     whole = f"{top}\n\n{tail}"
     if len(whole) <= largest:
         return whole
@@ -48,6 +49,11 @@ def bare(body: str) -> str:
 
 def is_our_label(label: str) -> bool:
     return _OUR_LABEL.fullmatch(label) is not None
+
+
+def inert(text: str) -> str:
+    """No line is a quick action such as /merge: a host would do it with the rights of the program."""
+    return _QUICK_ACTION.sub(r"\1&#47;", text)
 
 
 def human_push(key: str) -> str:

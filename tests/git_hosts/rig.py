@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,18 +11,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
-from finops_ai import kinds
 from finops_ai.forges.base import Forge
 from finops_ai.world.http import Http
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import World
-from tests.git_hosts.github_host import APP, GitHubHost
 from tests.git_hosts.repository import Repository
 from tests.git_hosts.server import Vendor, serving
 from tests.git_hosts.state import State
 
 TOKEN = "canary-7f3e9d1b5a-secret"
-VENDORS = ("github", "github app")
+APP_ID = 77
+VENDORS = ("github", "github app", "gitlab", "gitea")
 
 
 @dataclass
@@ -68,13 +68,13 @@ class Rig:
         if self.vendor.name == "github":
             told["api"] = self.url
         if "APP_KEY" in self.environ:
-            return {**told, "app": {"id": APP["id"], "key": {"env": "APP_KEY"}}}
+            return {**told, "app": {"id": APP_ID, "key": {"env": "APP_KEY"}}}
         return {**told, "token": {"env": "TOKEN"}}
 
     def forge(self, **changed: Any) -> Forge:
         secrets = Secrets(self.environ)
         world = World(clock=self.clock, http=Http(secrets, self.clock), objects=cast(Any, None), secrets=secrets)
-        module = kinds.FORGES[self.vendor.name]
+        module = importlib.import_module(f"finops_ai.forges.{self.vendor.name}")
         made: Forge = module.make(module.Settings(**{**self.settings, **changed}), world)
         return made
 
@@ -87,16 +87,17 @@ def host(vendor: str, built: Path, folder: Path, name: str = "acme/infra") -> It
     repository.git("remote", "set-url", "origin", str(repository.bare))
     state = State(repository=repository)
     environ = {"TOKEN": TOKEN}
+    # Imported here, so that the processes that are killed start fast.
+    from tests.git_hosts import gitea_host, github_host, gitlab_host
+
+    made: Any
     if vendor == "github app":
         private, public = _keys()
         environ = {"APP_KEY": private}
-        made: Any = GitHubHost(state, public)
-    elif vendor == "github":
-        made = GitHubHost(state)
+        made = github_host.GitHubHost(state, public)
     else:
-        from tests.git_hosts import gitea_host, gitlab_host
-
-        made = {"gitea": gitea_host.GiteaHost, "gitlab": gitlab_host.GitLabHost}[vendor](state)
+        hosts = {"gitea": gitea_host.GiteaHost, "github": github_host.GitHubHost, "gitlab": gitlab_host.GitLabHost}
+        made = hosts[vendor](state)
     with serving(made) as url:
         yield Rig(vendor=made, url=url, environ=environ)
 
