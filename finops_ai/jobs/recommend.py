@@ -71,7 +71,7 @@ def recommend(
         results.append(_row(str(answer.workload), proposal.state.value, proposal, _why_blocked(proposal)))
         if not turn.dry_run and not (before and before.state is proposal.state and _same(before, proposal)):
             _keep(turn, forge, proposal, terms, reopen=before is not None and before.state not in PROPOSED)
-    counts["superseded"] = _withdraw(turn, forge, known, answered)
+    counts["superseded"] = withdraw(turn, forge, known, answered)
     return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results))
 
 
@@ -87,7 +87,7 @@ def _remembered(before: Proposal | None, now: Proposal, ignored: Obeyed | None, 
     return "closed unmerged: not proposed again until its figures change"
 
 
-def _withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], answered: Mapping[str, str]) -> int:
+def withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], answered: Mapping[str, str]) -> int:
     """Close what no longer holds. Silence is no reason: a workload that nothing is known of keeps its proposal."""
     gone = 0
     for key, why in answered.items():
