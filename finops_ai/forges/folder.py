@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -62,9 +62,11 @@ class FolderForge:
         return self._shown(self._refreshed(record, self._remote.fetch(key))) if record else None
 
     def changed_since(self, moment: datetime) -> Iterator[PullRequest]:
+        """A person who changes a file leaves `updated_at` as it is, so the file's own time counts as well."""
         for record in self._pulls.every():
             record = self._refreshed(record, self._remote.fetch(record["key"]))
-            if (instant(record["updated_at"]) or moment) >= moment:
+            written = datetime.fromtimestamp(self._pulls.path(record["number"], "json").stat().st_mtime, UTC)
+            if max(written, instant(record["updated_at"]) or written) >= moment:
                 yield self._shown(record)
 
     def propose(self, proposal: Proposal, manner: Manner = PLAIN) -> PullRequest:
@@ -182,7 +184,8 @@ class FolderForge:
         if branches.head and git.is_ours(branches, self._who):
             heads.append(branches.head.id)
         if git.holds(branches, record["blobs"]) or any(git.reaches(branches, head) for head in heads):
-            return self._saved(record | {"state": "merged"})
+            # The base on which it was first seen; which commit brought it there cannot be told of every way to merge.
+            return self._saved(record | {"state": "merged", "merge_commit": branches.base.id.decode()})
         if branches.head is None:
             return self._saved(record | {"state": "closed", "closed_by": "deletion of the branch"})
         return record
@@ -205,4 +208,5 @@ class FolderForge:
             updated_at=instant(record.get("updated_at")),
             closed_by=record["closed_by"] or "",
             merged_at=instant(record.get("updated_at")) if record["state"] == "merged" else None,
+            merge_commit=record.get("merge_commit"),
         )

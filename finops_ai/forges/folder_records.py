@@ -24,7 +24,7 @@ class Records:
 
     @property
     def overview(self) -> Path:
-        return self._folder / "overview.md"
+        return self._folder / "overview.txt"
 
     def newest(self, key: str) -> dict[str, Any] | None:
         return next((record for record in self.every() if record["key"] == key), None)
