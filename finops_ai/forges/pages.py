@@ -25,7 +25,10 @@ def page(proposal: Proposal, manner: Manner, owners: Sequence[str], largest: int
     """The body of the pull request: notes first, then the proposal's page, owners, controls and the hidden mark."""
     values = {"key": proposal.key, "evidence": evidence_hash(proposal)}
     changes = [[one.container, one.path, one.now, one.proposed] for one in proposal.recommendation.changes]
-    mark = marker.marked(PROPOSAL, {**values, "changes": changes})
+    saving = proposal.recommendation.saving
+    money = [f"{saving.low.amount:f}", f"{saving.high.amount:f}", saving.low.currency, saving.rate]
+    verdicts = sorted({f"{one.decision.value} {one.rule}" for one in proposal.verdicts})
+    mark = marker.marked(PROPOSAL, {**values, "changes": changes, "saving": money, "verdicts": verdicts})
     named = f"Code owners of the changed files: {', '.join(owners)}" if owners else ""
     controls = f"<sub>Commands, from people with write access: {USAGE}.</sub>"
     tail = "\n\n".join(part for part in (named, controls, mark) if part) + "\n"

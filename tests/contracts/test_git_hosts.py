@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from finops_ai.domain import marker
-from finops_ai.domain.errors import Rejected, Unavailable
+from finops_ai.domain.errors import ConfigError, Rejected, Unavailable
 from finops_ai.domain.proposal import FileEdit, ProposalState
 from finops_ai.forges.base import APPROVED, Manner
 from tests.git_hosts.proposals import FILES, KEY, PATH, WEB, proposal
@@ -30,6 +30,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("hosts") / "built"
     Repository(root=root, name="acme/infra", token=TOKEN).build(FILES)
     return root
+
+
+AS_AN_APP = pytest.mark.parametrize("rig", ["github app"], indirect=True)
 
 
 @pytest.fixture(params=VENDORS)
@@ -60,8 +63,32 @@ def test_a_proposal_is_one_commit_and_one_pull_request(rig: Rig) -> None:
     told = marker.found(made.body, "finops:pull")
     assert told is not None
     assert told["changes"] == [["app", "requests.cpu", "500m", "200m"]]
+    assert (told["saving"], told["verdicts"]) == (["40", "40", "USD", "list"], [])
     assert list(forge.files("apps/*.yaml")) == [("apps/api.yaml", "cpu: 1\n"), (PATH, WEB)]
     assert forge.read(KEY, PATH) == WEB.replace("500m", "200m")
+
+
+@AS_AN_APP
+def test_an_app_has_its_own_name_and_a_token_of_an_hour(rig: Rig) -> None:
+    forge = rig.forge()
+    forge.propose(proposal())
+    assert only(rig).author == "finops[bot]"
+    forge.say(KEY, "said once")
+    forge.say(KEY, "said once")
+    assert [one.author for one in only(rig).notes] == ["finops[bot]"]
+    minted = [path for _, path, _ in rig.state.asked if path.endswith("/access_tokens")]
+    assert len(minted) == 1
+    rig.clock.ahead = timedelta(minutes=56)
+    forge.propose(proposal("300m"))
+    assert len([path for _, path, _ in rig.state.asked if path.endswith("/access_tokens")]) == 2
+
+
+@AS_AN_APP
+def test_a_key_that_is_none_is_told(rig: Rig) -> None:
+    rig.environ = {"APP_KEY": "-----BEGIN PRIVATE KEY-----\nnot a key\n-----END PRIVATE KEY-----"}
+    with pytest.raises(ConfigError, match=r"env APP_KEY: not the private RSA key \(PEM\) of an App") as error:
+        rig.forge().propose(proposal())
+    assert "not a key\n" not in str(error.value)
 
 
 def test_owners_of_the_file_are_asked_once_and_named(rig: Rig) -> None:
@@ -209,6 +236,26 @@ def test_comments_are_read_with_their_authors_rights(rig: Rig) -> None:
         forge.seen(KEY, said[0])
     assert only(rig).notes[0].seen_by == [rig.vendor.me]
     assert [forge.may_write(one) for one in ("alice", "bob", "eve", "no/such?x")] == [True, True, False, False]
+
+
+def test_lists_are_read_to_their_end(rig: Rig) -> None:
+    forge = rig.forge()
+    forge.propose(proposal())
+    forge.say(KEY, "said first")
+    for number in range(130):
+        rig.state.note(only(rig), "bob", f"comment {number}")
+        rig.state.label_id(f"label {number}")
+    forge.say(KEY, "said first")
+    forge.propose(proposal("300m", labels=("finops", "label 129")))
+    assert len(forge.comments(KEY)) == 131
+    assert "label 129" in only(rig).labels
+    for number in range(120):
+        old = rig.state.create(rig.vendor.me, KEY, "trunk", f"old {number}", "")
+        old.branch, old.state = f"finops/old-{number}", "closed"
+    found = forge.find(KEY)
+    assert found is not None
+    assert found.number == 1
+    assert forge.dashboard() is None
 
 
 def test_the_overview_is_one_issue(rig: Rig) -> None:

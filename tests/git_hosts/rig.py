@@ -21,7 +21,7 @@ from tests.git_hosts.state import State
 
 TOKEN = "canary-7f3e9d1b5a-secret"
 APP_ID = 77
-VENDORS = ("github", "github app", "gitlab", "gitea")
+VENDORS = ("github", "gitlab", "gitea")
 
 
 @dataclass
