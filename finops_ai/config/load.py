@@ -31,6 +31,7 @@ from finops_ai.config.schema import (
 )
 from finops_ai.config.web import Web
 from finops_ai.domain.errors import ConfigError
+from finops_ai.forges.terms import Terms
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 
@@ -90,6 +91,7 @@ class Config:
     detect: Detect
     alerts: Alerts
     recommend: Recommend
+    pull_requests: Terms
     report: Report
     schedule: Schedule
     web: Web

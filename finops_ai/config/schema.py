@@ -21,6 +21,7 @@ from finops_ai.config.web import Web
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
+from finops_ai.forges.terms import Terms
 from finops_ai.rightsizing.settings import Prices
 from finops_ai.rightsizing.settings import Settings as Strategy
 from finops_ai.world.secrets import SecretRef
@@ -246,6 +247,7 @@ class Sections(Section):
     detect: Detect = Detect()
     alerts: Alerts = Alerts()
     recommend: Recommend = Recommend()
+    pull_requests: Terms = Terms()
     report: Report = Report()
     schedule: Schedule = Schedule()
     web: Web = Web()

@@ -50,6 +50,14 @@ def finish(
         connection.execute(ended)
 
 
+def last_done(engine: sa.Engine, job: str) -> datetime | None:
+    """When the newest run of a job that ended well began."""
+    started = sa.select(sa.func.max(job_run.c.started_at)).where(job_run.c.job == job, job_run.c.state == "done")
+    with engine.connect() as connection:
+        moment: datetime | None = connection.scalar(started)
+    return moment
+
+
 def latest(engine: sa.Engine, limit: int = 20) -> list[JobRun]:
     """The newest runs, newest first."""
     with engine.connect() as connection:
