@@ -170,6 +170,8 @@ def keep_of(config: Config, rules: Rules) -> Keep:
     modules = kinds().sources
     asked |= {tag for one in config.sources for tag in getattr(modules[one.kind], "TAGS", ())}
     asked |= kubernetes.tags_needed(config, modules)
+    bill = config.savings.bill
+    asked |= {canonical_tag(tag.removeprefix("tag:")) for tag in (bill.tags if bill else ())}
     return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
 
 

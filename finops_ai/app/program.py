@@ -187,10 +187,10 @@ class App:
         return self._run("deliver", as_of, dry_run, work)
 
     def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.follow import by_key, follow
+        from finops_ai.app.following import Follower
 
-        forge = by_key(self.forges, self.config.recommend.forge)
-        return self._run("follow", as_of, dry_run, lambda turn: follow(turn, forge))
+        follower = Follower(config=self.config, world=self.world, forges=self.forges, costs=self.costs)
+        return self._run("follow", as_of, dry_run, follower.follow)
 
     def report(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.app.files import write_report

@@ -15,6 +15,7 @@ from finops_ai.config import variables
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
+from finops_ai.config.savings import Savings
 from finops_ai.config.schema import (
     Allocation,
     Currencies,
@@ -87,6 +88,7 @@ class Config:
     known_events: tuple[KnownEvent, ...]
     detect: Detect
     recommend: Recommend
+    savings: Savings
     report: Report
     schedule: Schedule
     origins: Mapping[Key, Origin]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 from finops_ai.domain.proposal import Proposal
@@ -20,6 +21,7 @@ class PullRequest:
     body: str
     head: str
     url: str
+    merged_at: datetime | None = None
 
 
 class Forge(Protocol):

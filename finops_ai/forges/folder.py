@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -137,7 +138,8 @@ class FolderForge:
         if branches.head and git.is_ours(branches, self._who):
             heads.append(branches.head.id)
         if git.holds(branches, record["blobs"]) or any(git.reaches(branches, head) for head in heads):
-            return self._saved(record | {"state": "merged"})
+            merged_at = git.merged_at(branches, record["blobs"], heads).isoformat()
+            return self._saved(record | {"state": "merged", "merged_at": merged_at})
         if branches.head is None:
             return self._saved(record | {"state": "closed", "closed_by": "deletion of the branch"})
         return record
@@ -154,6 +156,7 @@ class FolderForge:
             body=record["body"],
             head=record["head"],
             url=self._pulls.path(record["number"], "md").absolute().as_uri(),
+            merged_at=datetime.fromisoformat(record["merged_at"]) if record.get("merged_at") else None,
         )
 
 
