@@ -22,6 +22,8 @@ from finops_ai.sources import (
     focus_files,
     gcp_billing,
     gcp_prices,
+    kubernetes_api,
+    kubernetes_files,
     litellm,
     openai_usage,
     opencost,
@@ -40,6 +42,7 @@ SOURCES: dict[str, ModuleType] = {
     "opencost": opencost,
 }
 USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
+LIVE: dict[str, ModuleType] = {"kubernetes_api": kubernetes_api, "kubernetes_files": kubernetes_files}
 SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
 FORGES: dict[str, ModuleType] = {"folder": folder_forge}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}

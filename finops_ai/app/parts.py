@@ -43,7 +43,7 @@ DEFAULT_POLICIES = Path("config/policies")
 def kinds() -> Kinds:
     from finops_ai import kinds as known
 
-    return Kinds(sources=known.SOURCES, usage=known.USAGE, sinks=known.SINKS, forges=known.FORGES)
+    return Kinds(sources=known.SOURCES, usage=known.USAGE, live=known.LIVE, sinks=known.SINKS, forges=known.FORGES)
 
 
 def world_of(config: Config, environ: Mapping[str, str]) -> World:

@@ -37,7 +37,7 @@ DEFAULT_PATH = Path("config/finops.yaml")
 DEFAULT_HOME = ".finops"
 HOME_VARIABLE = "FINOPS_HOME"
 DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
-FAMILIES = ("sources", "usage", "sinks", "forges")
+FAMILIES = ("sources", "usage", "live", "sinks", "forges")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -47,6 +47,7 @@ class Kinds:
 
     sources: Mapping[str, ModuleType]
     usage: Mapping[str, ModuleType]
+    live: Mapping[str, ModuleType]
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
 
@@ -77,6 +78,7 @@ class Config:
     database_url: SecretStr | None
     sources: tuple[PlugIn, ...]
     usage: tuple[PlugIn, ...]
+    live: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
     allocation: Allocation

@@ -260,6 +260,7 @@ class Schedule(Section):
     report: Cron | None = "0 6 * * mon"
     deliver: Cron | None = "* * * * *"
     follow: Cron | None = "*/10 * * * *"
+    drift: Cron | None = "50 4 * * *"
 
     def lines(self) -> dict[str, str]:
         """Job to cron line, for the jobs that are switched on."""

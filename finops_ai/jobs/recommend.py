@@ -14,8 +14,9 @@ from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.proposal import Decision, Proposal, ProposalState, Recommendation, Verdict
 from finops_ai.domain.usage import Workload
 from finops_ai.forges.base import Forge
+from finops_ai.jobs.drift import reason as drift_reason
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import outbox, proposals, usage
+from finops_ai.ledger import drifts, outbox, proposals, usage
 from finops_ai.rightsizing.propose import edit, propose
 from finops_ai.rightsizing.settings import Prices, Settings
 from finops_ai.rightsizing.strategies import NotNow
@@ -40,6 +41,7 @@ def recommend(
     turn.progress(f"sizing {len(usages)} containers")
     files = dict(forge.files(manifests))
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
+    drifted = drifts.drifts(turn.engine, turn.as_of)
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
     for answer in sized(usages, prices=prices, settings=settings):
@@ -48,6 +50,8 @@ def recommend(
             results.append(_row(str(answer.workload), "none", reason="; ".join(answer.reasons)))
             continue
         try:
+            if why := drift_reason(drifted, answer.workload):
+                raise Rejected(why)
             proposal = _proposal(answer, files, judge, min_saving)
         except Rejected as error:
             counts["none"] += 1
