@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -47,9 +47,9 @@ class Kinds:
 
     sources: Mapping[str, ModuleType]
     usage: Mapping[str, ModuleType]
-    live: Mapping[str, ModuleType]
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
+    live: Mapping[str, ModuleType] = field(default_factory=dict)
 
     def family(self, name: str) -> Mapping[str, type[BaseModel]]:
         """Settings by kind."""

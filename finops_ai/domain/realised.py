@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
-from finops_ai.domain.money import Money
+from finops_ai.domain.money import Money, total
 from finops_ai.domain.period import Days
 from finops_ai.domain.usage import Workload
 
@@ -47,3 +47,33 @@ class Realised:
     @property
     def avoided(self) -> Decimal:
         return self.estimate.amount - self.booked.amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealisedSum:
+    """All months of one proposal: sums (the ends of the range added up, so rather too wide), and until which day."""
+
+    estimate: Decimal
+    low: Decimal
+    high: Decimal
+    booked: Decimal
+    through: date
+    proved_on: date | None
+
+
+def summed(rows: Iterable[Realised]) -> dict[str, RealisedSum]:
+    """By key of the proposal; a proposal's months are in one currency, its merges are added up."""
+    months: dict[str, list[Realised]] = {}
+    for row in rows:
+        months.setdefault(row.key, []).append(row)
+    return {
+        key: RealisedSum(
+            estimate=total(row.estimate.amount for row in own),
+            low=total(row.low.amount for row in own),
+            high=total(row.high.amount for row in own),
+            booked=total(row.booked.amount for row in own),
+            through=max(row.days.end for row in own) - timedelta(days=1),
+            proved_on=min((row.proved_on for row in own if row.proved_on), default=None),
+        )
+        for key, own in months.items()
+    }

@@ -7,7 +7,6 @@ from datetime import datetime
 from decimal import Decimal
 
 import sqlalchemy as sa
-from psycopg.types.json import Jsonb
 from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.drift import Difference, Drift
@@ -19,7 +18,7 @@ from finops_ai.ledger.saving_tables import drift as drift_table
 
 def keep(engine: sa.Engine, found: Sequence[Drift], as_of: datetime) -> None:
     """What a look found; a second look at the same instant replaces it."""
-    body = Jsonb([_json(one) for one in found])
+    body = [_json(one) for one in found]
     added = pg.insert(drift_table).values(as_of=as_of, body=body)
     with engine.begin() as connection:
         connection.execute(added.on_conflict_do_update(index_elements=["as_of"], set_={"body": added.excluded.body}))

@@ -9,7 +9,6 @@ from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
-from psycopg.types.json import Jsonb
 from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.money import Money
@@ -36,7 +35,7 @@ class Merged:
 def keep_merge(target: sa.Engine, one: Merged) -> None:
     """Keep a merge; the same again changes nothing."""
     values = {"key": one.key, "known_at": one.known_at, "merged_on": one.on}
-    body = Jsonb(codecs.proposal_to_json(one.proposal))
+    body = codecs.proposal_to_json(one.proposal)
     with target.begin() as connection:
         connection.execute(pg.insert(merged_table).values(**values, body=body).on_conflict_do_nothing())
 
@@ -63,11 +62,13 @@ def keep(engine: sa.Engine, rows: Sequence[Realised], as_of: datetime) -> None:
         connection.execute(added.on_conflict_do_update(index_elements=saving_table.primary_key, set_=fresh), values)
 
 
-def savings(engine: sa.Engine, as_of: datetime) -> list[Realised]:
-    """The newest version known at `as_of` of every month of every merge, by key, merge and month."""
+def savings(engine: sa.Engine, as_of: datetime | None = None) -> list[Realised]:
+    """The newest version (known at `as_of`) of every month of every merge, by key, merge and month."""
     table = saving_table
     latest = (table.c.key, table.c.merged_on, table.c.number)
-    chosen = sa.select(table.c.body).where(table.c.as_of <= as_of).ext(pg.distinct_on(*latest))
+    chosen = sa.select(table.c.body).ext(pg.distinct_on(*latest))
+    if as_of is not None:
+        chosen = chosen.where(table.c.as_of <= as_of)
     with engine.connect() as connection:
         rows = connection.scalars(chosen.order_by(*latest, table.c.as_of_day.desc())).all()
     return [_realised(row) for row in rows]
@@ -110,7 +111,7 @@ def _row(one: Realised) -> dict[str, Any]:
         **{name: getattr(one, name).amount for name in ("identified", "estimate", "low", "high", "fall", "booked")},
         "method": one.method,
         "proved_on": one.proved_on,
-        "body": Jsonb(_json(one)),
+        "body": _json(one),
     }
 
 

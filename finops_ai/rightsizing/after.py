@@ -79,7 +79,7 @@ def _load(usages: Sequence[ContainerUsage], merged_on: date, days: Days) -> Iter
         after = [getattr(usage, name)[_within(usage, days.start, days.end)] for usage in usages]
         means = [float(np.nanmean(np.concatenate(part))) if _known(part) else math.nan for part in (before, after)]
         if not any(math.isnan(mean) for mean in means) and means[0] > 0:
-            change = f"{means[1] / means[0] - 1:+.0%}"
+            change = f"{means[1] / means[0] - 1:+.1%}"
             resource = name.split("_", 1)[0]
             yield (
                 f"{resource} used by a pod",

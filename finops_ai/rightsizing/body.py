@@ -95,8 +95,7 @@ def _effect(recommendation: Recommendation) -> str:
 
 
 def _changes(recommendation: Recommendation, room: int) -> str:
-    saved = f"saved a month, {escaped(recommendation.saving.rate)}"
-    head = ["container", "resource", "now", "proposed", *PERCENTILES, "headroom", saved]
+    head = ["container", "resource", "now", "proposed", *PERCENTILES, "headroom", "saved a month"]
     rows = [" | ".join(cell or "-" for cell in _row(recommendation, change)) for change in recommendation.changes]
     kept = [line.split(" | ") for line in fitting(rows, room)]
     kept.append(["**all**", *[""] * (len(head) - 2), f"**{escaped(range_text(recommendation.saving))}**"])
@@ -126,10 +125,10 @@ def _replay(recommendation: Recommendation) -> Iterator[str]:
             "worst CPU": facts.get("worst_cpu"),
             "worst memory": facts.get("worst_memory"),
         }
-        lived = "; ".join(f"{what}: {value or '?'}" for what, value in told.items())
         seen = f"{facts.get('oom_kills', '?')} OOM kills, {facts.get('restarts', '?')} restarts"
-        throttled = f"throttled in {facts.get('throttled_share', '?')}"
-        yield f"{escaped(container)}, the window replayed with the new values: {lived}. Seen: {seen}, {throttled}"
+        told["seen with the old values"] = f"{seen}, throttled in {facts.get('throttled_share', '?')}"
+        lived = [f"  - {what}: {value or '?'}" for what, value in told.items()]
+        yield "\n".join([f"**{escaped(container)}**, the window replayed with the new values:", *lived])
 
 
 def _policy(verdicts: Sequence[Verdict]) -> Iterable[str]:

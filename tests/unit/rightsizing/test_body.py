@@ -58,7 +58,7 @@ def page(**changed: object) -> str:
 
 def test_a_page_has_what_a_reviewer_asks_for() -> None:
     text = page()
-    assert "| container | resource | now | proposed | p50 | p95 | p99 | max | headroom | saved a month, " in text
+    assert "| container | resource | now | proposed | p50 | p95 | p99 | max | headroom | saved a month |" in text
     assert "| **all** |" in text
     for said in (
         "throttled: no CPU limit: nothing throttles it",
