@@ -6,15 +6,23 @@ import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from finops_ai.domain.errors import Rejected, Unavailable
 
 TIMEOUT_SECONDS = 60
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
-_REMOTE = re.compile(r"^\s*-?\s*[\"']?(?:[a-z+]+://|git@|github\.com|[^\s#]*\?ref=)", re.MULTILINE)
+_REMOTE = re.compile(r"(?:[a-z+]+://|git@|github\.com|.*\?ref=)")
+_FILES = ("resources", "bases", "components", "crds", "configurations", "patchesStrategicMerge", "envs", "files")
+_FILE = ("path", "env")
+_PLUGINS = ("generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator")
+"""Fields that name files, and fields whose files may name further ones: those are not followed."""
 
 
 def program() -> str | None:
@@ -25,21 +33,21 @@ def program() -> str | None:
 def render(files: Mapping[str, str], folder: str) -> str:
     """What `kubectl kustomize` makes of `folder` of a repository. Files outside the repository cannot be reached.
 
-    Raises Rejected for what cannot be rendered, remote bases among it: they are somebody else's and not in Git.
-    Raises Unavailable without kubectl.
+    Raises Rejected for what cannot be rendered: remote bases, which are somebody else's and not in Git, paths that lead
+    out of the repository, and plug-ins. Raises Unavailable without kubectl.
     """
     kubectl = program()
     if kubectl is None:
         raise Unavailable("kubectl is not installed: kustomizations cannot be rendered")
     for path, text in files.items():
-        if PurePosixPath(path).name in NAMES and (found := _REMOTE.search(text)):
-            raise Rejected(f"{path} takes from elsewhere: {found[0].strip()[:80]}; only what is in Git is rendered")
+        if PurePosixPath(path).name in NAMES:
+            _check(path, text)
     with tempfile.TemporaryDirectory(prefix="finops-kustomize-") as root:
         _write(Path(root), files)
         place = Path(root, *PurePosixPath(folder).parts)
         try:
             done = subprocess.run(  # noqa: S603 - no shell, a fixed program, a path of our own making
-                [kubectl, "kustomize", str(place)],
+                [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", str(place)],
                 capture_output=True,
                 timeout=TIMEOUT_SECONDS,
                 # No path to git, no home, no proxy: nothing can be fetched and nothing of ours is seen.
@@ -53,6 +61,45 @@ def render(files: Mapping[str, str], folder: str) -> str:
         lines = done.stderr.decode("utf-8", "replace").replace(root, "").strip().splitlines()
         raise Rejected(f"{folder or '.'}: kubectl kustomize: {(lines or ['no reason given'])[-1][:300]}")
     return done.stdout.decode("utf-8", "replace")
+
+
+def _check(path: str, text: str) -> None:
+    """Raises Rejected where a kustomization takes anything that does not lie in the repository.
+
+    Bases beside the folder are allowed, as controllers allow them, so every path is followed here instead.
+    """
+    try:
+        told = YAML(typ="safe", pure=True).load(text)
+    except (YAMLError, ValueError, RecursionError):
+        raise Rejected(f"{path} is not readable as YAML") from None
+    if not isinstance(told, Mapping):
+        return
+    for name in _PLUGINS:
+        if told.get(name):
+            raise Rejected(f"{path} uses {name}, which may take from anywhere: it is not rendered")
+    for found in _named(told):
+        if _REMOTE.match(found):
+            raise Rejected(f"{path} takes from elsewhere: {found[:80]}; only what is in Git is rendered")
+        depth = len(PurePosixPath(path).parts) - 1
+        for step in PurePosixPath(found).parts:
+            depth += -1 if step == ".." else step != "."
+            if depth < 0 or step == "/":
+                raise Rejected(f"{path} leads out of the repository: {found[:80]}")
+
+
+def _named(value: Any) -> Iterator[str]:
+    """Every path that a kustomization names; `key=path` of a generator is its path."""
+    if isinstance(value, Mapping):
+        for name, inside in value.items():
+            if name in _FILES and isinstance(inside, list):
+                paths = (str(one) for one in inside if not isinstance(one, Mapping))
+                yield from (one.rpartition("=")[2] if name == "files" else one for one in paths)
+            elif name in _FILE and isinstance(inside, str) and "op" not in value:
+                yield inside
+            yield from _named(inside)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _named(one)
 
 
 def _write(root: Path, files: Mapping[str, str]) -> None:
