@@ -47,6 +47,10 @@ class Follower:
     def follow(self, turn: Turn) -> Outcome:
         return work(turn, by_key(self.forges, self.config.recommend.forge), _following(self))
 
+    def burns(self, workload: Workload, merged_at: datetime, now: datetime) -> tuple[list[Burn], list[Problem]]:
+        """How the budgets that are configured for a workload burn, and what could not be asked."""
+        return _burns(self, workload, merged_at, now)
+
 
 def _following(app: Follower) -> Following:
     told = app.config
@@ -67,7 +71,7 @@ def _following(app: Follower) -> Following:
             throttled_ratio=told.recommend.strategy.throttled_ratio,
             manifests=told.recommend.manifests,
             judge=partial(_judged, app),
-            burns=partial(_burns, app),
+            burns=app.burns,
         ),
     )
 
@@ -79,7 +83,6 @@ def _judged(app: Follower, path: str, text: str, workload: Workload) -> Sequence
 
 
 def _burns(app: Follower, workload: Workload, merged_at: datetime, now: datetime) -> tuple[list[Burn], list[Problem]]:
-    """How the budgets that are configured for a workload burn, and what could not be asked."""
     burns, problems = [], []
     for objective in app.config.savings.objectives:
         if not (

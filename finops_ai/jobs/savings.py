@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from finops_ai.domain.errors import FinopsError, Problem, Unavailable
+from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import ProposalState
 from finops_ai.domain.realised import MONTH_DAYS, Realised
 from finops_ai.domain.usage import ContainerUsage
@@ -19,7 +20,7 @@ from finops_ai.rightsizing.after import utilisation
 from finops_ai.rightsizing.realised import WEEK
 from finops_ai.rightsizing.savings import Bill, Merge, ledger, stage
 from finops_ai.rightsizing.settings import Prices
-from finops_ai.rightsizing.told import told
+from finops_ai.rightsizing.told import told, unbilled
 
 STAGES = {"week": WEEK, "month": MONTH_DAYS}
 """Days after a merge when its saving is said on the pull request, once each."""
@@ -63,7 +64,9 @@ def note_merges(turn: Turn, forge: Forge) -> list[Problem]:
 
 
 def measure(turn: Turn, measuring: Measuring) -> list[Realised]:
-    """Every month of every merge, kept in the ledger."""
+    """Every month of every merge, kept in the ledger; what was measured stands while no bill and no merge is newer."""
+    if kept.is_measured(turn.engine, turn.as_of):
+        return kept.savings(turn.engine, turn.as_of)
     merges = [_merge(one) for one in kept.merges(turn.engine, turn.as_of)]
     found = [row for bill in _bills(turn, measuring) for row in ledger(bill, merges)] if merges else []
     if found:
@@ -90,30 +93,38 @@ def say(turn: Turn, forge: Forge, measuring: Measuring) -> tuple[list[Mapping[st
     results: list[Mapping[str, Any]] = []
     problems: list[Problem] = []
     for merge, name in waiting:
-        for bill in bills:
-            row = stage(bill, merge, merges, STAGES[name])
-            if row is None:
-                continue
-            row = _with_use(row, merges, usages, measuring.prices)
-            results.append({"key": merge.key, "state": f"measured, {name}", "url": ""})
-            problems.extend(_said(turn, forge, row, name))
+        days = Days(merge.on + timedelta(days=1), merge.on + timedelta(days=1 + STAGES[name]))
+        if bills and min(bill.days.end for bill in bills) < days.end:
+            continue  # not billed in full yet
+        rows = [row for bill in bills if (row := stage(bill, merge, merges, STAGES[name]))]
+        use = utilisation(merge.recommendation, usages, merge.on, days, measuring.prices)
+        if rows:
+            text = told(replace(rows[0], utilisation=use), name)
+        elif use:
+            text = unbilled(merge.recommendation.workload, days, use, name)
+        else:
+            continue  # neither the bill nor the metrics know the workload: there is nothing to say
+        results.append(
+            {"key": merge.key, "state": f"measured, {name}" if rows else f"not on the bill, {name}", "url": ""}
+        )
+        problems.extend(_said(turn, forge, merge, name, text))
     return results, problems
 
 
-def _said(turn: Turn, forge: Forge, row: Realised, name: str) -> Iterator[Problem]:
+def _said(turn: Turn, forge: Forge, merge: Merge, name: str, text: str) -> Iterator[Problem]:
     """A forge that is away is asked again by the next run."""
     if turn.dry_run:
         return
-    text = kept.to_say(turn.engine, row.key, row.merged_on, name, told(row, name), turn.as_of)
-    if text is None:
+    due = kept.to_say(turn.engine, merge.key, merge.on, name, text, turn.as_of)
+    if due is None:
         return
     try:
-        forge.say(row.key, text)
+        forge.say(merge.key, due)
     except FinopsError as error:
         severity = "warning" if isinstance(error, Unavailable) else "error"
-        yield Problem(file=forge.name, message=f"{row.key}: {error}", severity=severity)
+        yield Problem(file=forge.name, message=f"{merge.key}: {error}", severity=severity)
         return
-    kept.was_said(turn.engine, row.key, row.merged_on, name, turn.now())
+    kept.was_said(turn.engine, merge.key, merge.on, name, turn.now())
 
 
 def _bills(turn: Turn, measuring: Measuring) -> Sequence[Bill]:

@@ -20,6 +20,7 @@ from finops_ai.ledger import codecs
 from finops_ai.ledger.saving_tables import merged as merged_table
 from finops_ai.ledger.saving_tables import saving as saving_table
 from finops_ai.ledger.saving_tables import saving_said as said_table
+from finops_ai.ledger.tables import delivery as delivery_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,17 @@ def keep(engine: sa.Engine, rows: Sequence[Realised], as_of: datetime) -> None:
     fresh = {name: added.excluded[name] for name in values[0]}
     with engine.begin() as connection:
         connection.execute(added.on_conflict_do_update(index_elements=saving_table.primary_key, set_=fresh), values)
+
+
+def is_measured(engine: sa.Engine, as_of: datetime) -> bool:
+    """Whether what is known at `as_of` was measured after the newest delivery and the newest merge were known."""
+    known = [
+        sa.select(sa.func.max(column)).where(column <= as_of).scalar_subquery()
+        for column in (saving_table.c.as_of, delivery_table.c.known_at, merged_table.c.known_at)
+    ]
+    with engine.connect() as connection:
+        measured, *others = connection.execute(sa.select(*known)).one()
+    return measured is not None and all(other is None or other < measured for other in others)
 
 
 def savings(engine: sa.Engine, as_of: datetime | None = None) -> list[Realised]:

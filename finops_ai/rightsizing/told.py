@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
 from finops_ai.domain.money import Money
+from finops_ai.domain.period import Days
 from finops_ai.domain.realised import Realised
+from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.markdown import bullets, escaped, table
 from finops_ai.rightsizing.realised import DIFFERENCE
 
@@ -37,6 +40,20 @@ def told(row: Realised, stage: str) -> str:
         f"Method: {row.method}, {controls}; see docs/savings.md. Booked is never more than what the bill fell by.",
     ]
     return "\n\n".join(section for section in sections if section)
+
+
+def unbilled(workload: Workload, days: Days, use: Mapping[str, str], stage: str) -> str:
+    """Where no bill names the workload: what the metrics show, and that nothing is claimed."""
+    facts = [f"{escaped(name)}: {escaped(value)}" for name, value in use.items()]
+    last = days.end - timedelta(days=1)
+    sections = [
+        f"**{NAMES[stage].capitalize()} after the merge** ({days.start} to {last}): the metrics of "
+        f"{escaped(str(workload))} are told, a saving is not.",
+        bullets(facts),
+        "The bill does not tell what this workload cost, or not for long enough before the merge, so that nothing is "
+        "booked; see docs/savings.md.",
+    ]
+    return "\n\n".join(sections)
 
 
 def _money(money: Money) -> str:
