@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
-from finops_ai.app import alerts, parts
+from finops_ai.app import alerts, drifting, parts
 from finops_ai.app.kubernetes import Clusters
 from finops_ai.app.models import Models
 from finops_ai.config import Config
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from finops_ai.forges.base import Forge
     from finops_ai.sinks.base import Sink
 
-JOBS = ("ingest", "forecast", "detect", "recommend", "deliver", "follow", "report")
+JOBS = ("ingest", "forecast", "detect", "drift", "recommend", "deliver", "follow", "report")
 EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
 
 
@@ -163,12 +163,13 @@ class App:
         work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner)
         return self._run("deliver", as_of, dry_run, work)
 
-    def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.attend import attend
-        from finops_ai.jobs.follow import by_key, follow
+    drift = drifting.drift
 
-        forge, terms = by_key(self.forges, self.config.recommend.forge), self.config.pull_requests
-        return self._run("follow", as_of, dry_run, lambda turn: attend(turn, forge, terms, follow(turn, forge)))
+    def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.app.following import Follower
+
+        follower = Follower(config=self.config, world=self.world, forges=self.forges, costs=self.costs)
+        return self._run("follow", as_of, dry_run, follower.follow)
 
     def report(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.app.files import write_report

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -103,7 +104,7 @@ def policy_test(policies: PackOption = None, output: OutputOption = Output.TABLE
 def pr_list(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Proposed changes and what became of them."""
     with call(context).app() as app:
-        columns = ("key", "workload", "state", "saving", "currency", "title", "why")
+        columns = ("key", "workload", "state", "saving", "realised", "proved_on", "currency", "title", "why")
         show(app.pulls(), output, columns if output is Output.TABLE else None)
 
 
@@ -116,9 +117,21 @@ def pr_show(
     with call(context).app() as app:
         pull = app.pull(key)
         if output is Output.TABLE:
-            typer.echo(f"# {pull['title']}\n\n{pull['body']}\n\n{pull['diff']}")
+            typer.echo(f"# {pull['title']}\n\n{_realised(pull)}{pull['body']}\n\n{pull['diff']}")
         else:
             show([pull], output)
+
+
+def _realised(pull: Mapping[str, Any]) -> str:
+    """What it promised against what it saved, where that is known."""
+    if pull["realised"] is None:
+        return ""
+    proof = f"proved on {pull['proved_on']}" if pull["proved_on"] else "not proved yet"
+    return (
+        f"Promised {pull['saving']:.2f} {pull['currency']} a month. Realised through {pull['realised_through']}: "
+        f"{pull['realised']:.2f} (80% range {pull['realised_low']:.2f} to {pull['realised_high']:.2f}), {proof}; "
+        f"booked {pull['booked']:.2f}.\n\n"
+    )
 
 
 def _text(file: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -16,6 +16,7 @@ from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
+from finops_ai.config.savings import Savings
 from finops_ai.config.schema import (
     Allocation,
     Currencies,
@@ -39,7 +40,7 @@ DEFAULT_PATH = Path("config/finops.yaml")
 DEFAULT_HOME = ".finops"
 HOME_VARIABLE = "FINOPS_HOME"
 DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
-FAMILIES = ("sources", "usage", "sinks", "forges")
+FAMILIES = ("sources", "usage", "live", "sinks", "forges")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -51,6 +52,7 @@ class Kinds:
     usage: Mapping[str, ModuleType]
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
+    live: Mapping[str, ModuleType] = field(default_factory=dict)
 
     def family(self, name: str) -> Mapping[str, type[BaseModel]]:
         """Settings by kind."""
@@ -79,6 +81,7 @@ class Config:
     database_url: SecretStr | None
     sources: tuple[PlugIn, ...]
     usage: tuple[PlugIn, ...]
+    live: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
     allocation: Allocation
@@ -92,6 +95,7 @@ class Config:
     alerts: Alerts
     recommend: Recommend
     pull_requests: Terms
+    savings: Savings
     report: Report
     schedule: Schedule
     web: Web

@@ -16,6 +16,7 @@ from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.savings import Savings
 from finops_ai.config.values import ANY_CURRENCY, Amounts, Text, TimeZone, currency, wrong
 from finops_ai.config.web import Web
 from finops_ai.domain.episode import Severity
@@ -221,6 +222,7 @@ class Schedule(Section):
     report: Cron | None = "0 6 * * mon"
     deliver: Cron | None = "* * * * *"
     follow: Cron | None = "*/10 * * * *"
+    drift: Cron | None = "50 4 * * *"
 
     def lines(self) -> dict[str, str]:
         """Job to cron line, for the jobs that are switched on."""
@@ -248,6 +250,7 @@ class Sections(Section):
     alerts: Alerts = Alerts()
     recommend: Recommend = Recommend()
     pull_requests: Terms = Terms()
+    savings: Savings = Savings()
     report: Report = Report()
     schedule: Schedule = Schedule()
     web: Web = Web()

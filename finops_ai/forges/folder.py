@@ -185,7 +185,9 @@ class FolderForge:
             heads.append(branches.head.id)
         if git.holds(branches, record["blobs"]) or any(git.reaches(branches, head) for head in heads):
             # The base on which it was first seen; which commit brought it there cannot be told of every way to merge.
-            return self._saved(record | {"state": "merged", "merge_commit": branches.base.id.decode()})
+            merged = {"state": "merged", "merge_commit": branches.base.id.decode()}
+            merged_at = git.merged_at(branches, record["blobs"], heads).isoformat()
+            return self._saved(record | merged | {"merged_at": merged_at})
         if branches.head is None:
             return self._saved(record | {"state": "closed", "closed_by": "deletion of the branch"})
         return record
@@ -207,6 +209,6 @@ class FolderForge:
             created_at=instant(record["created_at"]),
             updated_at=instant(record.get("updated_at")),
             closed_by=record["closed_by"] or "",
-            merged_at=instant(record.get("updated_at")) if record["state"] == "merged" else None,
+            merged_at=instant(record.get("merged_at")),
             merge_commit=record.get("merge_commit"),
         )

@@ -6,8 +6,8 @@ import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.errors import Rejected, Unavailable
@@ -220,6 +220,17 @@ def holds(branches: Branches, blobs: Mapping[str, str]) -> bool:
     """True when every path on the base has that content already (a squashed merge, or the same done by hand)."""
     found = {path: _blob(branches.repo, branches.base.tree, path) for path in blobs}
     return bool(blobs) and all(entry is not None and entry[2] == blobs[path].encode() for path, entry in found.items())
+
+
+def merged_at(branches: Branches, blobs: Mapping[str, str], heads: Sequence[ObjectID]) -> datetime:
+    """When the base first held that content, or one of the commits: the oldest first parent of it that does."""
+    at, found = branches.base, branches.base
+    while holds(replace(branches, base=at), blobs) or any(reaches(replace(branches, base=at), head) for head in heads):
+        found = at
+        if not at.parents:
+            break
+        at = _commit(branches.repo, at.parents[0])
+    return datetime.fromtimestamp(found.commit_time, UTC)
 
 
 def patch(branches: Branches, tree: ObjectID) -> str:

@@ -17,7 +17,8 @@ from finops_ai.domain.money import EXACT
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import Decision, Proposal
-from finops_ai.ledger import decisions, findings, proposals, series
+from finops_ai.domain.realised import RealisedSum, summed
+from finops_ai.ledger import decisions, findings, proposals, savings, series
 from finops_ai.reporting.explanation import explanation
 
 BEFORE_DAYS = 14
@@ -159,8 +160,21 @@ def showback(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def pulls(engine: Engine) -> list[dict[str, Any]]:
-    """The latest state of every proposal."""
-    return [proposal_row(one) for one in proposals.proposals(engine)]
+    """The latest state of every proposal, what it promised and what it realised."""
+    known = summed(savings.savings(engine))
+    return [proposal_row(one) | realised_row(known.get(one.key)) for one in proposals.proposals(engine)]
+
+
+def realised_row(one: RealisedSum | None) -> dict[str, Any]:
+    """What a proposal realised so far; None where nothing is measured."""
+    return {
+        "realised": one.estimate if one else None,
+        "realised_low": one.low if one else None,
+        "realised_high": one.high if one else None,
+        "booked": one.booked if one else None,
+        "realised_through": one.through if one else None,
+        "proved_on": one.proved_on if one else None,
+    }
 
 
 def pull(engine: Engine, key: str) -> dict[str, Any]:
@@ -170,7 +184,8 @@ def pull(engine: Engine, key: str) -> dict[str, Any]:
     if len(found) != 1:
         known = ", ".join(one.key for one in found) or "none"
         raise UsageError(f"{key!r} names {len(found)} proposals ({known}); see: finops-ai pr list")
-    return proposal_row(found[0]) | {"body": found[0].body, "diff": diff(found[0])}
+    realised = summed(savings.savings(engine)).get(found[0].key)
+    return proposal_row(found[0]) | realised_row(realised) | {"body": found[0].body, "diff": diff(found[0])}
 
 
 def diff(proposal: Proposal) -> str:

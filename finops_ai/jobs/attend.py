@@ -21,7 +21,7 @@ from finops_ai.jobs import overview
 from finops_ai.jobs.pull_requests import PROPOSED, asked, changes, withdrawn
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import outbox, proposals, pull_facts, runs
-from finops_ai.rightsizing.body import escaped
+from finops_ai.rightsizing.markdown import escaped
 
 ANSWER = "finops:answer"
 OVERLAP = timedelta(hours=1)

@@ -15,7 +15,7 @@ from finops_ai.forges.base import Forge
 from finops_ai.forges.terms import Terms
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import outbox, proposals, pull_facts
-from finops_ai.rightsizing.body import escaped
+from finops_ai.rightsizing.markdown import escaped
 
 TICK = "finops:tick"
 MOST_LINES = 100

@@ -15,7 +15,7 @@ from finops_ai.forges.base import NEEDS_APPROVAL, Forge, Manner
 from finops_ai.forges.terms import Terms
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import proposals, pull_facts
-from finops_ai.rightsizing.body import escaped
+from finops_ai.rightsizing.markdown import escaped
 
 PROPOSED = (ProposalState.OPEN, ProposalState.BLOCKED)
 

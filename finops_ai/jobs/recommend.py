@@ -16,10 +16,11 @@ from finops_ai.domain.pull_fact import Obeyed
 from finops_ai.domain.usage import Workload
 from finops_ai.forges.base import Forge
 from finops_ai.forges.terms import Terms
+from finops_ai.jobs.drift import reason as drift_reason
 from finops_ai.jobs.pull_requests import PROPOSED, asked, changes, withdrawn
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import outbox, proposals, pull_facts, usage
-from finops_ai.rightsizing.body import escaped
+from finops_ai.ledger import drifts, outbox, proposals, pull_facts, usage
+from finops_ai.rightsizing.markdown import escaped
 from finops_ai.rightsizing.propose import branch, edit, propose
 from finops_ai.rightsizing.settings import Prices, Settings
 from finops_ai.rightsizing.strategies import NotNow
@@ -49,12 +50,15 @@ def recommend(
     files = dict(forge.files(manifests))
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     ignored = pull_facts.ignored(turn.engine, turn.as_of)
+    drifted = drifts.drifts(turn.engine, turn.as_of)
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
     answered: dict[str, str] = {}
     for answer in sized(usages, prices=prices, settings=settings):
         key = branch(answer.workload)
         try:
+            if why := drift_reason(drifted, answer.workload):
+                raise Rejected(why)
             proposal = _proposal(answer, files, judge, min_saving)
         except Rejected as error:
             counts["none"] += 1

@@ -20,6 +20,7 @@ from finops_ai.domain.forecast import LEVELS
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days, end_of_day
 from finops_ai.domain.proposal import Decision, Proposal
+from finops_ai.domain.realised import RealisedSum, summed
 from finops_ai.domain.report import Accuracy, DayFigure, ProposalFact, Report
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
@@ -32,7 +33,7 @@ from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.rates import table
 from finops_ai.jobs.reconciliation import reconciliation
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import charges, costs, findings, proposals, series
+from finops_ai.ledger import charges, costs, drifts, findings, proposals, savings, series
 from finops_ai.ledger.costs import CostQuery
 from finops_ai.reporting.weekly import MOVER_KEYS, Facts, assemble, first_day, last_week
 
@@ -65,6 +66,7 @@ def report(
     usage = series.series(
         turn.engine, levels=LEVELS_OF_SCOPE, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days
     )
+    realised = summed(savings.savings(turn.engine, turn.as_of))
     episodes = [one for one in findings.episodes(turn.engine, turn.as_of) if _is_news(one, week)]
     made = assemble(
         Facts(
@@ -79,7 +81,8 @@ def report(
             traces=_traces(episodes, usage, forecast_settings),
             coverage=coverage([row for row in direct if row["day"] in week], cost_basis=cost_basis),
             accuracy=_accuracy(turn, week, cost_basis),
-            proposals=[_proposal(one) for one in proposals.proposals(turn.engine, turn.as_of)],
+            proposals=[_proposal(one, realised.get(one.key)) for one in proposals.proposals(turn.engine, turn.as_of)],
+            drifts=drifts.drifts(turn.engine, turn.as_of),
             deliveries=deliveries,
             accounts=accounts,
             converted=_converted(turn, direct, week, reporting_currency),
@@ -175,7 +178,7 @@ def _accuracy(turn: Turn, week: Days, cost_basis: str) -> list[Accuracy]:
     return found
 
 
-def _proposal(one: Proposal) -> ProposalFact:
+def _proposal(one: Proposal, realised: RealisedSum | None) -> ProposalFact:
     changes = tuple(
         f"{change.container} {change.path} {change.now or 'unset'} → {change.proposed}"
         for change in one.recommendation.changes
@@ -188,6 +191,7 @@ def _proposal(one: Proposal) -> ProposalFact:
         saving=one.recommendation.saving,
         state=one.state,
         blocked_by=denied,
+        realised=realised,
     )
 
 

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from finops_ai.domain.drift import Drift
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import Forecast
@@ -67,6 +68,7 @@ class Facts:
     converted: Sequence[Row] = ()
     problems: Sequence[Problem] = ()
     paging: Sequence[Note] = ()
+    drifts: Sequence[Drift] = ()
 
     @property
     def before(self) -> Days:
@@ -106,6 +108,7 @@ def assemble(facts: Facts) -> Report:
         deliveries=tuple(deliveries),
         accounts=tuple(facts.accounts),
         notes=tuple(_notes(facts)),
+        drifts=tuple(facts.drifts),
     )
 
 

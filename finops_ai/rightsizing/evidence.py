@@ -9,6 +9,7 @@ from finops_ai.domain.money import Money
 from finops_ai.domain.proposal import Saving
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.rightsizing.observed import Observed, Resources, percentile
+from finops_ai.rightsizing.replay import replay
 from finops_ai.rightsizing.settings import MIB
 
 PERCENTILES = {"p50": Decimal("0.5"), "p95": Decimal("0.95"), "p99": Decimal("0.99"), "max": Decimal(1)}
@@ -36,6 +37,7 @@ def evidence(
     facts["replay_cpu_over_request"] = _over(observed.cpu, then.cpu_request)
     facts["replay_memory_over_request"] = _over(observed.memory, then.memory_request)
     facts["replay_memory_over_limit"] = _over(observed.memory, then.memory_limit)
+    facts |= replay(usage, then)
     for path, saving in savings.items():
         facts[f"saving.{path}"] = range_text(saving)
     return facts
