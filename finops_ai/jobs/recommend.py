@@ -42,7 +42,7 @@ def recommend(
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
-    for answer in sized(usages, prices=prices, settings=settings):
+    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of):
         if isinstance(answer, NotNow):
             counts["none"] += 1
             results.append(_row(str(answer.workload), "none", reason="; ".join(answer.reasons)))

@@ -23,7 +23,7 @@ def evidence(
         "window": f"{observed.start:%Y-%m-%d %H:%M} to {observed.end:%Y-%m-%d %H:%M} UTC" if observed.start else "none",
         "days": f"{observed.days:.1f}",
         "samples": f"{observed.pod_hours} pod-hours, {len(usage.hours) - observed.pod_hours} missing",
-        "replicas": f"{observed.pods_low} to {observed.pods_high}",
+        "replicas": f"{observed.pods_low:.3g} to {observed.pods_high:.3g}",
     }
     for name, share in PERCENTILES.items():
         facts[f"cpu_{name}"] = cpu_text(percentile(observed.cpu, share))
