@@ -19,6 +19,7 @@ class Prices(BaseModel):
     """Price of a reserved core and GiB per hour; `rate` is its name, shown beside every saving.
 
     `gpu_hour` prices whole devices by words of their model (`A100`, `L4`); the longest name that fits counts.
+    `storage_gib_month` prices volumes by their storage class.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,6 +27,7 @@ class Prices(BaseModel):
     cpu_core_hour: Decimal = Field(default=Decimal("0.031611"), ge=0)
     memory_gib_hour: Decimal = Field(default=Decimal("0.004237"), ge=0)
     gpu_hour: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
+    storage_gib_month: dict[str, Annotated[Decimal, Field(gt=0)]] = {}
     currency: str = "USD"
     rate: str = "illustrative on-demand"
 
@@ -86,6 +88,7 @@ class Settings(BaseModel):
 
     target_utilisation: Decimal = Field(default=Decimal("0.7"), gt=0, le=1)
 
+    min_gpu_hours: int = Field(default=48, ge=1)
     min_runs: int = Field(default=5, ge=1)
     min_days: int = Field(default=7, ge=1)
     min_hours_seen: Decimal = Field(default=Decimal("0.8"), gt=0, le=1)
