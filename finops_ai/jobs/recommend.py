@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from finops_ai.domain.errors import Rejected
@@ -20,6 +21,7 @@ from finops_ai.rightsizing.propose import edit, propose
 from finops_ai.rightsizing.settings import Prices, Settings
 from finops_ai.rightsizing.strategies import NotNow
 from finops_ai.rightsizing.strategies import recommend as sized
+from finops_ai.rightsizing.surroundings import surroundings
 
 Judge = Callable[[str, str, Workload], Sequence[Verdict]]
 """Path and text of a manifest to the verdicts of every policy pack on one workload; cannot be judged = denied."""
@@ -42,7 +44,8 @@ def recommend(
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
-    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of):
+    around = partial(surroundings, files)
+    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of, around=around):
         if isinstance(answer, NotNow):
             counts["none"] += 1
             results.append(_row(str(answer.workload), "none", reason="; ".join(answer.reasons)))

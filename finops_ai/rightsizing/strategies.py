@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -12,11 +12,13 @@ from finops_ai.domain.proposal import Change, Recommendation, Saving
 from finops_ai.domain.quantity import format_cpu, format_memory
 from finops_ai.domain.usage import ContainerUsage, Workload
 from finops_ai.rightsizing.evidence import evidence
+from finops_ai.rightsizing.fitting import fit
 from finops_ai.rightsizing.guard import guard
 from finops_ai.rightsizing.observed import Resources, observe, resources_of
 from finops_ai.rightsizing.profiles import wanted
 from finops_ai.rightsizing.saving import saving, total_saving
 from finops_ai.rightsizing.settings import Prices, Settings
+from finops_ai.rightsizing.surroundings import Surroundings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,27 +42,40 @@ class _Sized:
 
 
 def recommend(
-    usages: Sequence[ContainerUsage], *, prices: Prices, settings: Settings, as_of: datetime | None = None
+    usages: Sequence[ContainerUsage],
+    *,
+    prices: Prices,
+    settings: Settings,
+    as_of: datetime | None = None,
+    around: Callable[[Workload], Surroundings] = lambda workload: Surroundings(),
 ) -> list[Recommendation | NotNow]:
     """One answer per workload; CPU in cores, memory in bytes, savings in the prices' currency.
 
-    What was OOM-killed or throttled comes first, then in order of the workloads. Without `as_of` no freeze counts.
+    What was OOM-killed or throttled comes first, then in order of the workloads. Without `as_of` no freeze counts;
+    `around` tells what Git says beside the workload.
     """
     ordered = sorted(usages, key=lambda usage: (usage.workload, usage.container))
     answers = [
-        _workload(workload, list(containers), prices, settings.of(workload.key), as_of)
+        _workload(workload, list(containers), prices, settings.of(workload.key), as_of, around(workload))
         for workload, containers in groupby(ordered, key=lambda usage: usage.workload)
     ]
     return [answer for answer, _ in sorted(answers, key=lambda told: not told[1])]
 
 
 def _workload(
-    workload: Workload, usages: list[ContainerUsage], prices: Prices, settings: Settings, as_of: datetime | None
+    workload: Workload,
+    usages: list[ContainerUsage],
+    prices: Prices,
+    settings: Settings,
+    as_of: datetime | None,
+    around: Surroundings,
 ) -> tuple[Recommendation | NotNow, bool]:
     """The answer, and whether it is urgent."""
     if as_of is not None and (frozen := settings.frozen(workload.key, as_of)):
         return NotNow(workload=workload, reasons=(frozen,)), False
-    sized = {usage.container: _container(usage, prices, settings) for usage in usages}
+    if around.refusal:
+        return NotNow(workload=workload, reasons=(around.refusal,)), False
+    sized = {usage.container: _container(usage, prices, settings, around) for usage in usages}
     reasons = tuple(
         f"{container}: {reason}" if len(sized) > 1 else reason
         for container, one in sized.items()
@@ -81,10 +96,13 @@ def _workload(
     return found, any(one.urgent for one in sized.values() if one.changes)
 
 
-def _container(usage: ContainerUsage, prices: Prices, settings: Settings) -> _Sized:
+def _container(usage: ContainerUsage, prices: Prices, settings: Settings, around: Surroundings) -> _Sized:
     now, observed = resources_of(usage), observe(usage, settings)
     asked, reasons = wanted(usage, observed, now, settings)
     judged, interventions = guard(observed, now, _worthwhile(now, asked, settings), settings)
+    if judged != now:
+        judged, more = fit(usage.container, observed, now, judged, around)
+        interventions = (*interventions, *more)
     changes = _changes(usage.container, now, judged)
     money = {
         "requests.cpu": saving(replace(judged, cpu_request=now.cpu_request), judged, observed, prices),
