@@ -11,7 +11,7 @@ from finops_ai.app.gpu_prices import gpu_prices
 from finops_ai.domain.money import Money
 from finops_ai.domain.period import Days
 from finops_ai.ledger import usage
-from finops_ai.rightsizing import accelerators, idle, volumes
+from finops_ai.rightsizing import accelerators, idle, predictive, volumes
 from finops_ai.rightsizing.advice import NONE, Advice
 
 if TYPE_CHECKING:
@@ -25,11 +25,12 @@ BILL_DAYS = 62
 
 def advice(engine: Engine, prices: Prices, settings: Settings, as_of: datetime) -> list[dict[str, Any]]:
     """Rows of `COLUMNS` and `evidence`; the kind `none` tells of what too little is known."""
-    gpus = usage.gpus(engine, as_of)
+    gpus, containers = usage.gpus(engine, as_of), usage.usages(engine, as_of)
     found = [
         *accelerators.advise(gpus, _prices(engine, gpus, prices, as_of), settings),
         *volumes.advise(usage.volumes(engine, as_of), prices, settings),
-        *idle.advise(usage.usages(engine, as_of), usage.networks(engine, as_of), prices, settings),
+        *idle.advise(containers, usage.networks(engine, as_of), prices, settings),
+        *predictive.advise(containers, prices, settings),
     ]
     return [_row(one) for one in sorted(found, key=_rank)]
 

@@ -88,6 +88,8 @@ class Settings(BaseModel):
 
     target_utilisation: Decimal = Field(default=Decimal("0.7"), gt=0, le=1)
 
+    pod_start_minutes: int = Field(default=3, ge=0, le=60)
+
     min_gpu_hours: int = Field(default=48, ge=1)
     min_runs: int = Field(default=5, ge=1)
     min_days: int = Field(default=7, ge=1)

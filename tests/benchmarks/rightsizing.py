@@ -14,7 +14,9 @@ import numpy as np
 from finops_ai.domain.proposal import Recommendation
 from finops_ai.domain.quantity import parse
 from finops_ai.domain.usage import ContainerUsage
+from finops_ai.rightsizing.demand import demand
 from finops_ai.rightsizing.observed import Resources, observe, resources_of
+from finops_ai.rightsizing.predictive import tried
 from finops_ai.rightsizing.profiles import PROFILES
 from finops_ai.rightsizing.samples import PER_HOUR, cpu_samples
 from finops_ai.rightsizing.saving import request_cost
@@ -56,8 +58,8 @@ def run(*, quick: bool = False) -> list[dict[str, Any]]:
     """The shared traces as they are, and a fleet of them with four weeks each; without them, simulated ones."""
     folder = Path(os.environ.get("FINOPS_SHARED") or ROOT.parent / "shared") / "data" / "k8s-usage"
     traces = shared_traces(folder) if folder.exists() else simulated_traces()
-    rows = list(_table("traces", traces))
-    return rows + list(_table("fleet", fleet(traces, 2 if quick else VARIANTS)))
+    many = fleet(traces, 2 if quick else VARIANTS)
+    return [*_table("traces", traces), *_table("fleet", many), *_scaling(many if quick else many[:: VARIANTS // 8])]
 
 
 def _table(name: str, usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
@@ -81,6 +83,26 @@ def _table(name: str, usages: Sequence[ContainerUsage]) -> Iterator[dict[str, An
             "note": f"{len(halves)} containers; ratio: cost as configured over this"
             if rule_name == "as configured"
             else "",
+        }
+
+
+def _scaling(usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
+    """The last of four weeks under a reactive autoscaler and under scheduled minimums, at six and twelve pods at peak."""
+    trials = []
+    for usage in usages:
+        told = demand([usage])
+        for pods, minutes in ((6, 3), (12, 3), (6, 10), (12, 10)):
+            request = Decimal(repr(float(np.nanmax(told.cores)) / pods)) if told else Decimal(1)
+            trial = tried(told, 0.0, request, Settings(pod_start_minutes=minutes)) if told else None
+            trials += [trial] if trial else []
+    for name, chosen in (("all with a rhythm", trials), ("advised", [one for one in trials if one.is_better])):
+        reactive = sum(one.reactive.replica_hours for one in chosen)
+        scheduled = sum(one.scheduled.replica_hours for one in chosen)
+        short = [sum(getattr(one, side).short_minutes for one in chosen) for side in ("reactive", "scheduled")]
+        yield {
+            "name": f"scheduled replicas, {name}: {len(chosen)} trials",
+            "ratio": reactive / scheduled if scheduled else 1.0,
+            "note": f"pod-hours {reactive:.0f} reactive, {scheduled:.0f} scheduled; minutes short {short[0]}, {short[1]}",
         }
 
 
