@@ -14,7 +14,7 @@ import numpy as np
 from finops_ai.domain.proposal import Recommendation
 from finops_ai.domain.quantity import parse
 from finops_ai.domain.usage import ContainerUsage
-from finops_ai.rightsizing.demand import demand
+from finops_ai.rightsizing.demand import WEEK, demand
 from finops_ai.rightsizing.observed import Resources, observe, resources_of
 from finops_ai.rightsizing.predictive import tried
 from finops_ai.rightsizing.profiles import PROFILES
@@ -87,22 +87,30 @@ def _table(name: str, usages: Sequence[ContainerUsage]) -> Iterator[dict[str, An
 
 
 def _scaling(usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
-    """The last of four weeks under a reactive autoscaler and under scheduled minimums, at six and twelve pods at peak."""
-    trials = []
+    """The last of four weeks, reactive and with scheduled minimums, at six and twelve pods at peak.
+
+    "advised": where the schedule was the better one on the third week; they are judged on the fourth.
+    """
+    trials, advised = [], []
     for usage in usages:
         told = demand([usage])
         for pods, minutes in ((6, 3), (12, 3), (6, 10), (12, 10)):
             request = Decimal(repr(float(np.nanmax(told.cores)) / pods)) if told else Decimal(1)
-            trial = tried(told, 0.0, request, Settings(pod_start_minutes=minutes)) if told else None
+            settings = Settings(pod_start_minutes=minutes)
+            trial = tried(told, 0.0, request, settings) if told else None
+            earlier = tried(told.before(WEEK), 0.0, request, settings) if told else None
             trials += [trial] if trial else []
-    for name, chosen in (("all with a rhythm", trials), ("advised", [one for one in trials if one.is_better])):
+            advised += [trial] if trial and earlier and earlier.is_better else []
+    for name, chosen in (("all with a rhythm", trials), ("advised", advised)):
         reactive = sum(one.reactive.replica_hours for one in chosen)
         scheduled = sum(one.scheduled.replica_hours for one in chosen)
         short = [sum(getattr(one, side).short_minutes for one in chosen) for side in ("reactive", "scheduled")]
         yield {
             "name": f"scheduled replicas, {name}: {len(chosen)} trials",
             "ratio": reactive / scheduled if scheduled else 1.0,
-            "note": f"pod-hours {reactive:.0f} reactive, {scheduled:.0f} scheduled; minutes short {short[0]}, {short[1]}",
+            "note": f"pod-hours {reactive:.0f} reactive, {scheduled:.0f} scheduled; minutes short {short[0]}, {short[1]}"
+            if chosen
+            else "none",
         }
 
 

@@ -54,9 +54,10 @@ def test_office_hours_are_scheduled_and_replayed_against_reacting() -> None:
     assert found.kind == "scheduled_replicas"
     made = yaml.safe_load(found.evidence["scaled_object"])
     crons = [trigger["metadata"] for trigger in made["spec"]["triggers"] if trigger["type"] == "cron"]
-    assert crons[0]["start"] == "50 6 * * 1,2,3,4,5"
-    assert crons[0]["end"] == "59 18 * * 1,2,3,4,5"
-    assert int(crons[0]["desiredReplicas"]) >= 9
+    # The load rises in the hour before: pods are there ten minutes before it does, and until it has fallen.
+    assert "50 6 * * 1,2,3,4,5" in {cron["start"] for cron in crons}
+    assert "59 18 * * 1,2,3,4,5" in {cron["end"] for cron in crons}
+    assert max(int(cron["desiredReplicas"]) for cron in crons) >= 9
     assert made["spec"]["minReplicaCount"] == 2
     assert made["spec"]["triggers"][0]["type"] == "cpu"
     assert found.saving is not None
