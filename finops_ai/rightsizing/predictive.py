@@ -78,8 +78,8 @@ def advise(usages: Iterable[ContainerUsage], prices: Prices, settings: Settings)
 def tried(told: Demand, actual_hours: float, request: Decimal, settings: Settings) -> Trial | None:
     """Learn on all but the last week, replay that one. None without three weeks, a rhythm, or more than two pods.
 
-    How full the scheduled pods may be is chosen on the weeks that are learned from: the highest utilisation with no
-    more minutes short than the reactive autoscaler has there.
+    How full the scheduled pods may be is chosen on the weeks that are learned from: the highest utilisation with at
+    most half of the minutes short that the reactive autoscaler has there.
     """
     past = told.before(WEEK)
     expected = forecast(past) if told.weeks >= 3 else None
@@ -90,7 +90,7 @@ def tried(told: Demand, actual_hours: float, request: Decimal, settings: Setting
     # With weeks enough, the week on which the utilisation is chosen is not learned from either.
     inner = forecast(past.before(WEEK)) if past.weeks >= 3 else expected
     plans = (_planned(expected if inner is None else inner, request, share) for share in UTILISATIONS)
-    fits = (plan for plan in plans if before.scheduled(plan).short_minutes <= reactive.short_minutes)
+    fits = (plan for plan in plans if before.scheduled(plan).short_minutes <= reactive.short_minutes // 2)
     if (fullest := next(fits, None)) is None:
         return None
     plan = _planned(expected, request, fullest.utilisation)

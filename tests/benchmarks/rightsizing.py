@@ -108,9 +108,7 @@ def _scaling(usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
         yield {
             "name": f"scheduled replicas, {name}: {len(chosen)} trials",
             "ratio": reactive / scheduled if scheduled else 1.0,
-            "note": f"pod-hours {reactive:.0f} reactive, {scheduled:.0f} scheduled; minutes short {short[0]}, {short[1]}"
-            if chosen
-            else "none",
+            "note": f"pod-hours {reactive:.0f}, scheduled {scheduled:.0f}; minutes short {short[0]}, {short[1]}",
         }
 
 
