@@ -44,7 +44,7 @@ def recommend(
     known = {proposal.key: proposal for proposal in proposals.proposals(turn.engine, turn.as_of)}
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
-    around = partial(surroundings, files)
+    around = partial(surroundings, files, settings=settings)
     for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of, around=around):
         if isinstance(answer, NotNow):
             counts["none"] += 1

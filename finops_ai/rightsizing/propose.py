@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -14,7 +15,8 @@ from finops_ai.domain.errors import Rejected
 from finops_ai.domain.proposal import Change, Decision, FileEdit, Proposal, ProposalState, Recommendation, Verdict
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.body import body, title
-from finops_ai.rightsizing.manifest.truth import written
+from finops_ai.rightsizing.manifest.edit import Value
+from finops_ai.rightsizing.manifest.truth import set_object, written
 
 PREFIX = "finops/rightsize"
 LABELS = ("finops", "rightsizing")
@@ -39,6 +41,10 @@ def edit(recommendation: Recommendation, files: Mapping[str, str]) -> tuple[Reco
     changes: list[Change] = []
     for container in dict.fromkeys(change.container for change in recommendation.changes):
         own = [change for change in recommendation.changes if change.container == container]
+        if not container:
+            after |= set_object(after, recommendation.workload, {one.path: _value(one.proposed) for one in own})
+            changes += own
+            continue
         place = written(after, recommendation.workload, container, partial(_runs_with, own))
         kept = [done for change in own if (done := _in_the_authors_words(change, place.values.get(change.path)))]
         after |= place.set(after, {change.path: change.proposed for change in kept})
@@ -67,6 +73,12 @@ def propose(recommendation: Recommendation, edits: Sequence[FileEdit], verdicts:
         body=body(key, recommendation, verdicts),
         labels=(*LABELS, *extra),
     )
+
+
+def _value(proposed: str) -> Value:
+    """A structure is told as JSON, all else as it is."""
+    value: Value = json.loads(proposed) if proposed.startswith(("[", "{")) else proposed
+    return value
 
 
 def _runs_with(changes: Sequence[Change], values: Mapping[str, str]) -> bool:

@@ -48,6 +48,19 @@ class Tier(BaseModel):
     min_days: int | None = Field(default=None, ge=1)
 
 
+class NodePool(BaseModel):
+    """Nodes by a label; `taint` is the key that keeps others off; the discounts are shares of the usual price."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    label: Annotated[str, Field(min_length=1)]
+    value: Annotated[str, Field(min_length=1)]
+    taint: str = ""
+    effect: Literal["NoSchedule", "NoExecute", "PreferNoSchedule"] = "NoSchedule"
+    discount_low: Decimal = Field(default=Decimal(0), ge=0, lt=1)
+    discount_high: Decimal = Field(default=Decimal(0), ge=0, lt=1)
+
+
 class Freeze(BaseModel):
     """A time in which nothing is proposed for the workloads that `match` fits; `end` is not part of it."""
 
@@ -77,6 +90,11 @@ class Settings(BaseModel):
     profile: ProfileName = "steady"
     tiers: tuple[Tier, ...] = ()
     freezes: tuple[Freeze, ...] = ()
+
+    slo_label: str = "slo-class"
+    preemptible: NodePool | None = None
+    dedicated: NodePool | None = None
+    priority_classes: dict[str, str] = {}
 
     cpu_percentile: Decimal = Field(default=Decimal("0.99"), gt=0, le=1)
     cpu_headroom: Decimal = Field(default=Decimal("0.15"), ge=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -11,10 +12,12 @@ from itertools import groupby
 from finops_ai.domain.proposal import Change, Recommendation, Saving
 from finops_ai.domain.quantity import format_cpu, format_memory
 from finops_ai.domain.usage import ContainerUsage, Workload
+from finops_ai.rightsizing.advice import between
 from finops_ai.rightsizing.evidence import evidence
 from finops_ai.rightsizing.fitting import fit
 from finops_ai.rightsizing.guard import guard
 from finops_ai.rightsizing.observed import Resources, observe, resources_of
+from finops_ai.rightsizing.placement import Placement
 from finops_ai.rightsizing.profiles import wanted
 from finops_ai.rightsizing.saving import saving, total_saving
 from finops_ai.rightsizing.settings import Prices, Settings
@@ -83,6 +86,8 @@ def _workload(
     )
     changes = tuple(change for one in sized.values() for change in one.changes)
     if not changes:
+        if around.placement.changes:
+            return _placed(workload, usages, around.placement, prices, settings), False
         return NotNow(workload=workload, reasons=reasons or ("requests fit what is used",)), False
     found = Recommendation(
         workload=workload,
@@ -94,6 +99,27 @@ def _workload(
         strategy=settings.profile,
     )
     return found, any(one.urgent for one in sized.values() if one.changes)
+
+
+def _placed(
+    workload: Workload, usages: Sequence[ContainerUsage], placement: Placement, prices: Prices, settings: Settings
+) -> Recommendation:
+    """Placement is proposed once sizes fit: one change at a time. Structures are told as JSON."""
+    whole = [saving(resources_of(one), Resources(), observe(one, settings), prices) for one in usages]
+    pool = settings.preemptible if placement.is_preemptible else None
+    shares = (pool.discount_low, pool.discount_high) if pool else (Decimal(0), Decimal(0))
+    return Recommendation(
+        workload=workload,
+        changes=tuple(
+            Change(container="", path=path, now=None, proposed=value if isinstance(value, str) else json.dumps(value))
+            for path, value in placement.changes.items()
+        ),
+        saving=between(total_saving(whole), *shares),
+        evidence={},
+        risk="medium",
+        reasons=placement.reasons,
+        strategy="placement",
+    )
 
 
 def _container(usage: ContainerUsage, prices: Prices, settings: Settings, around: Surroundings) -> _Sized:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
@@ -15,6 +15,8 @@ from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.manifest.find import CONTAINER_LISTS
 from finops_ai.rightsizing.manifest.read import child, compose, items, word
+from finops_ai.rightsizing.placement import Placement, place
+from finops_ai.rightsizing.settings import Settings
 
 _KINDS = (
     "HorizontalPodAutoscaler",
@@ -56,10 +58,14 @@ class Surroundings:
     quotas: tuple[Mapping[str, Decimal], ...] = ()
     containers: Mapping[str, Runs] | None = None
     notes: tuple[str, ...] = ()
+    placement: Placement = field(default_factory=Placement)
 
 
-def surroundings(files: Mapping[str, str], workload: Workload) -> Surroundings:
-    """What of these files is about the workload; files that cannot be read tell nothing."""
+def surroundings(files: Mapping[str, str], workload: Workload, settings: Settings | None = None) -> Surroundings:
+    """What of these files is about the workload; files that cannot be read tell nothing.
+
+    With `settings` its placement is looked at, where one file alone declares it.
+    """
     objects = [one for text in files.values() if _may_tell(text, workload) for one in _objects(text)]
     mine = [one for one in objects if word(one, "metadata", "namespace") in ("", workload.namespace)]
     declared = [one for one in mine if word(one, "kind") == workload.kind and _name(one) == workload.name]
@@ -71,7 +77,17 @@ def surroundings(files: Mapping[str, str], workload: Workload) -> Surroundings:
         quotas=tuple(_quantities(child(one, "spec", "hard")) for one in mine if word(one, "kind") == "ResourceQuota"),
         containers=containers if declared and containers else None,
         notes=tuple(note for one in declared for note in _notes(one, mine)),
+        placement=_placed(declared, mine, workload, settings) if settings else Placement(),
     )
+
+
+def _placed(declared: Sequence[Node], objects: Sequence[Node], workload: Workload, settings: Settings) -> Placement:
+    if len(declared) != 1:
+        return Placement()
+    for template in ("spec.template", "spec.jobTemplate.spec.template"):
+        if child(declared[0], *template.split(".")) is not None:
+            return place(declared[0], template, objects, workload, settings)
+    return Placement()
 
 
 def _may_tell(text: str, workload: Workload) -> bool:

@@ -29,3 +29,20 @@ def test_every_shared_gpu_gets_the_advice_of_its_facts(configure: Configure, sha
     assert spare["kind"] == "spare_gpu"
     assert float(spare["saving_high"]) == pytest.approx(0.80 * 730)
     assert "recommend.prices.gpu_hour.L4" in spare["rate"]
+
+
+@pytest.mark.shared
+def test_models_are_advised_on_at_what_they_were_charged(configure: Configure, shared: Path) -> None:
+    program = configure(
+        f"sources:\n  - {{name: openai, kind: openai_usage, uri: 'file://{shared}/data/llm-usage/openai'}}\n"
+    )
+    program("ingest")
+    charged = {
+        row["x_ai_model"]: float(row["effective_cost"])
+        for row in program("costs", "--group-by", "x_ai_model", "--output", "json").json
+    }
+    rows = program("advise", "--start", "2026-04-01", "--end", "2026-05-01", "--output", "json").json
+    assert {"cheaper_model", "batch_tier", "prompt_cache"} <= {row["kind"] for row in rows}
+    for row in rows:
+        assert row["saving_high"] is None or 0 <= float(row["saving_high"]) <= charged[row["about"]] * 730 / 24 / 30
+        assert float(row["saving_low"] or 0) == 0

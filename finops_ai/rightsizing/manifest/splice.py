@@ -17,6 +17,9 @@ from finops_ai.rightsizing.manifest.span import Span, merged
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 
+_NO_TEXT = re.compile(r"true|false|yes|no|on|off|null|~", re.IGNORECASE)
+"""Plain words that YAML does not read as text."""
+
 Tree = Mapping[Any, Any]
 """Keys, and positions in lists that are there, to texts or to further trees: what is to be set."""
 
@@ -51,6 +54,8 @@ class _Planner:
             own = self._own(key, value, name)
             if own is None:
                 missing[str(name)] = wanted
+            elif isinstance(wanted, list):
+                raise Rejected(f"line {own[1].start_mark.line + 1}: {name} is set already; edit it by hand")
             elif isinstance(wanted, str):
                 self._replace(own[1], wanted, number=key is not None and key.value in SECTIONS)
             else:
@@ -166,6 +171,7 @@ class _Planner:
         """A new value in the quotes of its neighbours, else of the container's other resources."""
         quote = None if mapping is self.base else _quote(mapping)
         quote = self.quote if quote is None or self.quoted_keys else quote
+        quote = '"' if not quote and _NO_TEXT.fullmatch(value) else quote
         return f"{quote}{value}{quote}"
 
     def _block(self, tree: Any, mapping: Node) -> list[str]:
@@ -173,7 +179,9 @@ class _Planner:
             return [
                 f"{'- ' if first else '  '}{line}"
                 for item in tree
-                for first, line in _firsts([item] if isinstance(item, str) else self._block(item, mapping))
+                for first, line in _firsts(
+                    [self._written(item, mapping)] if isinstance(item, str) else self._block(item, mapping)
+                )
             ]
         lines = []
         for key, value in _ordered(tree):
@@ -189,7 +197,10 @@ class _Planner:
         if isinstance(tree, str):
             return self._written(tree, mapping)
         if isinstance(tree, list):
-            return ", ".join(item if isinstance(item, str) else f"{{{self._flow(item, mapping)}}}" for item in tree)
+            return ", ".join(
+                self._flow(item, mapping) if isinstance(item, str) else f"{{{self._flow(item, mapping)}}}"
+                for item in tree
+            )
         quote = '"' if self.quoted_keys else ""
         parts = []
         for key, value in _ordered(tree):

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
-from finops_ai.rightsizing.manifest.edit import set_values, values
+from finops_ai.rightsizing.manifest.edit import Value, set_paths, set_values, values
 from finops_ai.rightsizing.manifest.find import container_names, declares
 from finops_ai.rightsizing.manifest.kustomize import Build, Source, builds
+from finops_ai.rightsizing.manifest.paths import parse_path
 from finops_ai.rightsizing.manifest.source import set_by, told_by
 
 Agrees = Callable[[Mapping[str, str]], bool]
@@ -37,6 +38,29 @@ def written(files: Mapping[str, str], workload: Workload, container: str, agrees
         return {path: set_values(now[path], **place, changes=changes).text}
 
     return Written(values=values(files[path], **place), set=change)
+
+
+def set_object(files: Mapping[str, str], workload: Workload, changes: Mapping[str, Value]) -> dict[str, str]:
+    """Set values of the object itself, such as spec.replicas, in the one file that declares it, where it is not shared.
+
+    The last key of a path is made where it is missing. Raises Rejected as `written` does.
+    """
+    found = builds(files, kind=workload.kind, name=workload.name)
+    if len(found) > 1:
+        roots = ", ".join(build.root for build in found)
+        raise Rejected(
+            f"{workload.kind} {workload} is built by several overlays ({roots}); add a patch to the one meant"
+        )
+    if found and any(not source.is_base for source in found[0].sources):
+        raise Rejected(
+            f"{workload.kind} {workload} is patched in {found[0].root}; set {', '.join(changes)} there by hand"
+        )
+    path = _declaring_file(files, workload)
+    last = [str(parse_path(one)[-1]) for one in changes]
+    done = set_paths(
+        files[path], changes, kind=workload.kind, name=workload.name, namespace=workload.namespace, created=last
+    )
+    return {path: done.text}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
