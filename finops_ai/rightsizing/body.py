@@ -19,7 +19,10 @@ _MARKUP = re.compile(r"[^\w .,:;()%/'\"?=+-]|(?<=:)/(?=/)|(?<=www)\.", re.ASCII 
 def title(recommendation: Recommendation) -> str:
     """One line of plain characters: what changes, and what it saves or costs."""
     changes = ", ".join(
-        f"{change.path} {change.now or 'unset'} → {change.proposed}" for change in recommendation.changes[:3]
+        f"{change.path} {change.now or 'unset'} → {change.proposed}"
+        if not change.proposed.startswith(("[", "{"))
+        else f"{change.path} set"
+        for change in recommendation.changes[:3]
     )
     more = f" and {len(recommendation.changes) - 3} more" if len(recommendation.changes) > 3 else ""
     workload = _PLAIN.sub("?", f"{recommendation.workload.namespace}/{recommendation.workload.name}")
@@ -87,7 +90,9 @@ def _row(recommendation: Recommendation, change: Change) -> list[str]:
 
 
 def _replay(recommendation: Recommendation) -> Iterable[str]:
-    for container in dict.fromkeys(change.container for change in recommendation.changes):
+    for container in dict.fromkeys(
+        change.container for change in recommendation.changes if not change.path.startswith("spec.")
+    ):
         facts = recommendation.evidence.get(container, {})
         yield (
             f"{escaped(container)}, the window replayed with the new values: "

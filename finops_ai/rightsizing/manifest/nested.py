@@ -18,29 +18,30 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inside:
-    """The text without its indentation, and where each of its lines begins in both texts."""
+    """The text without its indentation. Where each of its lines begins: in it, outside, and behind the indentation."""
 
     text: str
     inner: tuple[int, ...]
+    lines: tuple[int, ...]
     outer: tuple[int, ...]
     indent: int
 
     def spans(self, edits: Iterable[Span]) -> list[Span]:
         """Edits of the inner text as edits of the outer one."""
-        return [Span(self._at(one.start), self._at(one.end), self._indented(one)) for one in edits]
+        return [self._span(one) for one in edits]
+
+    def _span(self, one: Span) -> Span:
+        margin = " " * self.indent
+        line = bisect_right(self.inner, one.start) - 1
+        if one.start == one.end == self.inner[line] and one.text.endswith(("\n", "\r")):
+            # Whole lines between two others: a blank line has no indentation to stand behind.
+            at = self.lines[line]
+            return Span(at, at, "".join(margin + whole for whole in one.text.splitlines(keepends=True)))
+        return Span(self._at(one.start), self._at(one.end), _LINE_END.sub(lambda end: end[0] + margin, one.text))
 
     def _at(self, offset: int) -> int:
         line = bisect_right(self.inner, offset) - 1
         return self.outer[line] + offset - self.inner[line]
-
-    def _indented(self, one: Span) -> str:
-        ends = list(_LINE_END.finditer(one.text))
-        margin = " " * self.indent
-        text = _LINE_END.sub(lambda end: end[0] + margin, one.text)
-        if one.start == len(self.text) and self.text.endswith(("\n", "\r")) and ends:
-            # Behind the last line end: the next line belongs to someone else.
-            return margin + (text[: -self.indent] if one.text.endswith(ends[-1][0]) and self.indent else text)
-        return text
 
 
 def inside(text: str, node: ScalarNode) -> Inside:
@@ -52,7 +53,7 @@ def inside(text: str, node: ScalarNode) -> Inside:
     if wanted and wanted[-1] == "":
         wanted.pop()
     indent: int | None = None
-    pieces, inner, outer, length = [], [], [], 0
+    pieces, inner, lines, outer, length = [], [], [], [], 0
     for number, content in enumerate(wanted):
         found = _LINE.match(text, at)
         raw, end = (found[1], found[2]) if found else ("", "")
@@ -66,6 +67,7 @@ def inside(text: str, node: ScalarNode) -> Inside:
             end = ""
         pieces.append(content + end)
         inner.append(length)
+        lines.append(at)
         outer.append(at + margin)
         length += len(content) + len(end)
         at = found.end()
@@ -73,5 +75,6 @@ def inside(text: str, node: ScalarNode) -> Inside:
         raise Rejected(f"line {line}: the text is empty")
     inner.append(length)
     # Without a line end of its own, the text ends where its last line does.
+    lines.append(at)
     outer.append(at if pieces[-1].endswith(("\n", "\r")) else outer[-1] + length - inner[-2])
-    return Inside(text="".join(pieces), inner=tuple(inner), outer=tuple(outer), indent=indent)
+    return Inside(text="".join(pieces), inner=tuple(inner), lines=tuple(lines), outer=tuple(outer), indent=indent)

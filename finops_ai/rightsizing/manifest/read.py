@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
@@ -20,12 +21,18 @@ _TEMPLATE = re.compile(r"\{\{|\{%")
 
 def compose(text: str) -> list[Node]:
     """Root node of every document. Raises Rejected for text that is not plain YAML."""
+    return list(_composed(text))
+
+
+@lru_cache(maxsize=32)
+def _composed(text: str) -> tuple[Node, ...]:
+    """An edit asks several times for the same text; nodes are read only."""
     if len(text) > LARGEST_FILE:
         raise Rejected(f"larger than {LARGEST_FILE} characters: split the file")
     readable = text
     for _ in range(MOST_TABS):
         try:
-            return list(YAML(typ="safe", pure=True).compose_all(readable))
+            return tuple(YAML(typ="safe", pure=True).compose_all(readable))
         except RecursionError:
             raise Rejected("nested too deeply to be read") from None
         except (YAMLError, ValueError) as error:

@@ -11,7 +11,7 @@ import yaml
 from finops_ai.domain.errors import Rejected
 from finops_ai.domain.proposal import Recommendation
 from finops_ai.domain.usage import Workload
-from finops_ai.rightsizing.propose import edit
+from finops_ai.rightsizing.propose import edit, propose
 from finops_ai.rightsizing.settings import NodePool, Prices, Settings
 from finops_ai.rightsizing.strategies import NotNow, recommend
 from finops_ai.rightsizing.surroundings import surroundings
@@ -147,3 +147,14 @@ def test_several_overlays_are_left_to_a_person() -> None:
     files |= {f"{one}/kustomization.yaml": "resources: [../base]\n" for one in ("a", "b")}
     with pytest.raises(Rejected, match="several overlays"):
         edit(found, files)
+
+
+def test_its_page_tells_the_fields_and_no_structure_in_the_title() -> None:
+    found = answer(DEPLOYMENT)
+    assert isinstance(found, Recommendation)
+    worded, edits = edit(found, {"web.yaml": DEPLOYMENT})
+    made = propose(worded, edits, ())
+    assert made.title.startswith("rightsize(default/web): spec.template.spec.priorityClassName unset → low, spec.")
+    assert "{" not in made.title
+    assert "?" not in made.body.replace("?.", "")
+    assert "preemptible nodes are preferred" in made.body
