@@ -18,8 +18,8 @@ from finops_ai.forges.base import Forge
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import outbox, proposals, usage
 from finops_ai.rightsizing.propose import edit, propose
-from finops_ai.rightsizing.settings import Prices, Settings
-from finops_ai.rightsizing.strategies import NotNow
+from finops_ai.rightsizing.settings import Place, Prices, Settings
+from finops_ai.rightsizing.strategies import PLACEMENT, NotNow
 from finops_ai.rightsizing.strategies import recommend as sized
 from finops_ai.rightsizing.surroundings import surroundings
 
@@ -51,7 +51,7 @@ def recommend(
             results.append(_row(str(answer.workload), "none", reason="; ".join(answer.reasons)))
             continue
         try:
-            proposal = _proposal(answer, files, judge, min_saving)
+            proposal = _proposal(answer, files, judge, min_saving, settings.places)
         except Rejected as error:
             counts["none"] += 1
             results.append(_row(str(answer.workload), "none", reason=str(error)))
@@ -69,12 +69,14 @@ def recommend(
     return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results))
 
 
-def _proposal(answer: Recommendation, files: Mapping[str, str], judge: Judge, min_saving: Decimal) -> Proposal:
+def _proposal(
+    answer: Recommendation, files: Mapping[str, str], judge: Judge, min_saving: Decimal, places: Sequence[Place]
+) -> Proposal:
     """Raises Rejected with the reason why it is not worth or not possible to propose."""
     worth = answer.saving.middle.amount
-    if 0 <= worth < min_saving:
+    if not (answer.urgent or answer.strategy == PLACEMENT) and 0 <= worth < min_saving:
         raise Rejected(f"saves only {plain(worth.quantize(Decimal('0.01')))} {answer.saving.low.currency} a month")
-    worded, edits = edit(answer, files)
+    worded, edits = edit(answer, files, places)
     verdicts = [verdict for one in edits for verdict in judge(one.path, one.after, answer.workload)]
     return propose(worded, edits, verdicts)
 

@@ -17,6 +17,7 @@ from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.body import body, title
 from finops_ai.rightsizing.manifest.edit import Value
 from finops_ai.rightsizing.manifest.truth import set_object, written
+from finops_ai.rightsizing.settings import Place
 
 PREFIX = "finops/rightsize"
 LABELS = ("finops", "rightsizing")
@@ -31,11 +32,14 @@ def branch(workload: Workload) -> str:
     return "/".join([PREFIX, _safe(parts[0]), _safe(parts[1]), parts[2]])
 
 
-def edit(recommendation: Recommendation, files: Mapping[str, str]) -> tuple[Recommendation, tuple[FileEdit, ...]]:
+def edit(
+    recommendation: Recommendation, files: Mapping[str, str], places: Sequence[Place] = ()
+) -> tuple[Recommendation, tuple[FileEdit, ...]]:
     """The edits where Git says what the workload runs with, and the recommendation in that file's own words.
 
-    `files` maps paths to texts. Raises Rejected, with the reason, when no file or several declare the workload, the
-    file must not be edited, or Git and the cluster disagree about the values to be changed.
+    `files` maps paths to texts; `places` say where charts hold their values. Raises Rejected, with the reason, when
+    no file or several declare the workload, the file must not be edited, or Git and the cluster disagree about the
+    values to be changed.
     """
     after = dict(files)
     changes: list[Change] = []
@@ -45,7 +49,7 @@ def edit(recommendation: Recommendation, files: Mapping[str, str]) -> tuple[Reco
             after |= set_object(after, recommendation.workload, {one.path: _value(one.proposed) for one in own})
             changes += own
             continue
-        place = written(after, recommendation.workload, container, partial(_runs_with, own))
+        place = written(after, recommendation.workload, container, partial(_runs_with, own), places)
         kept = [done for change in own if (done := _in_the_authors_words(change, place.values.get(change.path)))]
         after |= place.set(after, {change.path: change.proposed for change in kept})
         _refuse_requests_over_limits(container, {**place.values, **{change.path: change.proposed for change in kept}})

@@ -61,6 +61,38 @@ class NodePool(BaseModel):
     discount_high: Decimal = Field(default=Decimal(0), ge=0, lt=1)
 
 
+class Place(BaseModel):
+    """Where the requests and limits of a chart's workload stand: `path` of its resources in `file`, or single `paths`.
+
+    `workload` and `container` are globs; `kind` and `name` tell the object in the file, a release for instance.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    workload: Annotated[str, Field(min_length=1)]
+    container: str = "*"
+    file: Annotated[str, Field(min_length=1)]
+    kind: str | None = None
+    name: str | None = None
+    path: str = ""
+    paths: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _says_where(self) -> Self:
+        if not self.path and not self.paths:
+            raise PydanticCustomError("wrong", "say where the values stand: path, or paths such as {requests.cpu: a.b}")
+        if (self.kind is None) != (self.name is None):
+            raise PydanticCustomError("wrong", "kind and name go together")
+        return self
+
+    def fits(self, workload: str, container: str) -> bool:
+        return fnmatchcase(workload, self.workload) and fnmatchcase(container, self.container)
+
+    def at(self, resource: str) -> str:
+        """Path of `requests.cpu` and the like."""
+        return self.paths.get(resource, f"{self.path}.{resource}" if self.path else "")
+
+
 class Freeze(BaseModel):
     """A time in which nothing is proposed for the workloads that `match` fits; `end` is not part of it."""
 
@@ -91,6 +123,7 @@ class Settings(BaseModel):
     tiers: tuple[Tier, ...] = ()
     freezes: tuple[Freeze, ...] = ()
 
+    places: tuple[Place, ...] = ()
     slo_label: str = "slo-class"
     preemptible: NodePool | None = None
     dedicated: NodePool | None = None

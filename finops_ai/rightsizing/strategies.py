@@ -23,6 +23,9 @@ from finops_ai.rightsizing.saving import saving, total_saving
 from finops_ai.rightsizing.settings import Prices, Settings
 from finops_ai.rightsizing.surroundings import Surroundings
 
+PLACEMENT = "placement"
+"""Strategy of recommendations that say where a workload runs, not how large it is."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotNow:
@@ -62,7 +65,7 @@ def recommend(
         _workload(workload, list(containers), prices, settings.of(workload.key), as_of, around(workload))
         for workload, containers in groupby(ordered, key=lambda usage: usage.workload)
     ]
-    return [answer for answer, _ in sorted(answers, key=lambda told: not told[1])]
+    return sorted(answers, key=lambda answer: not (isinstance(answer, Recommendation) and answer.urgent))
 
 
 def _workload(
@@ -72,12 +75,11 @@ def _workload(
     settings: Settings,
     as_of: datetime | None,
     around: Surroundings,
-) -> tuple[Recommendation | NotNow, bool]:
-    """The answer, and whether it is urgent."""
+) -> Recommendation | NotNow:
     if as_of is not None and (frozen := settings.frozen(workload.key, as_of)):
-        return NotNow(workload=workload, reasons=(frozen,)), False
+        return NotNow(workload=workload, reasons=(frozen,))
     if around.refusal:
-        return NotNow(workload=workload, reasons=(around.refusal,)), False
+        return NotNow(workload=workload, reasons=(around.refusal,))
     sized = {usage.container: _container(usage, prices, settings, around) for usage in usages}
     reasons = tuple(
         f"{container}: {reason}" if len(sized) > 1 else reason
@@ -87,9 +89,9 @@ def _workload(
     changes = tuple(change for one in sized.values() for change in one.changes)
     if not changes:
         if around.placement.changes:
-            return _placed(workload, usages, around.placement, prices, settings), False
-        return NotNow(workload=workload, reasons=reasons or ("requests fit what is used",)), False
-    found = Recommendation(
+            return _placed(workload, usages, around.placement, prices, settings)
+        return NotNow(workload=workload, reasons=reasons or ("requests fit what is used",))
+    return Recommendation(
         workload=workload,
         changes=changes,
         saving=total_saving([one.saving for one in sized.values()]),
@@ -97,8 +99,8 @@ def _workload(
         risk="medium" if any(one.careful for one in sized.values() if one.changes) else "low",
         reasons=reasons,
         strategy=settings.profile,
+        urgent=any(one.urgent for one in sized.values() if one.changes),
     )
-    return found, any(one.urgent for one in sized.values() if one.changes)
 
 
 def _placed(
@@ -118,7 +120,7 @@ def _placed(
         evidence={},
         risk="medium",
         reasons=placement.reasons,
-        strategy="placement",
+        strategy=PLACEMENT,
     )
 
 

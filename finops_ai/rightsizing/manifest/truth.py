@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
-from finops_ai.rightsizing.manifest.edit import Value, set_paths, set_values, values
+from finops_ai.rightsizing.manifest.edit import Value, set_paths, set_values, value_at, values
 from finops_ai.rightsizing.manifest.find import container_names, declares
 from finops_ai.rightsizing.manifest.kustomize import Build, Source, builds
 from finops_ai.rightsizing.manifest.paths import parse_path
 from finops_ai.rightsizing.manifest.source import set_by, told_by
+from finops_ai.rightsizing.settings import Place
+
+RESOURCES = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 
 Agrees = Callable[[Mapping[str, str]], bool]
 """Whether values as written are those that run."""
@@ -26,18 +29,46 @@ class Written:
     """Files and changes to the files that change."""
 
 
-def written(files: Mapping[str, str], workload: Workload, container: str, agrees: Agrees) -> Written:
-    """Where the container's values stand. Raises Rejected when that is nowhere, or in doubt."""
+def written(
+    files: Mapping[str, str], workload: Workload, container: str, agrees: Agrees, places: Sequence[Place] = ()
+) -> Written:
+    """Where the container's values stand: where `places` say, else where the workload is declared.
+
+    Raises Rejected when that is nowhere, or in doubt.
+    """
+    for place in places:
+        if place.fits(workload.key, container):
+            return _at_place(files, place)
     found = builds(files, kind=workload.kind, name=workload.name)
     if found:
         return _of_build(files, found, workload, container, agrees)
     path = _declaring_file(files, workload)
-    place = {"kind": workload.kind, "name": workload.name, "container": container, "namespace": workload.namespace}
+    target = {"kind": workload.kind, "name": workload.name, "container": container, "namespace": workload.namespace}
 
     def change(now: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
-        return {path: set_values(now[path], **place, changes=changes).text}
+        return {path: set_values(now[path], **target, changes=changes).text}
 
-    return Written(values=values(files[path], **place), set=change)
+    return Written(values=values(files[path], **target), set=change)
+
+
+def _at_place(files: Mapping[str, str], place: Place) -> Written:
+    """The values of a chart's workload, where its file holds them."""
+    if place.file not in files:
+        raise Rejected(f"{place.file}, where recommend.strategy.places puts it, is not among the manifests looked at")
+    found = {
+        resource: value
+        for resource in RESOURCES
+        if (path := place.at(resource))
+        and (value := value_at(files[place.file], path, kind=place.kind, name=place.name)) is not None
+    }
+
+    def change(now: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+        if missing := [resource for resource in changes if not place.at(resource)]:
+            raise Rejected(f"recommend.strategy.places does not say where {', '.join(missing)} stands in {place.file}")
+        told = {place.at(resource): value for resource, value in changes.items()}
+        return {place.file: set_paths(now[place.file], told, kind=place.kind, name=place.name).text}
+
+    return Written(values=found, set=change)
 
 
 def set_object(files: Mapping[str, str], workload: Workload, changes: Mapping[str, Value]) -> dict[str, str]:
@@ -151,4 +182,7 @@ def _declaring_file(files: Mapping[str, str], workload: Workload) -> str:
     if found:
         raise Rejected(f"{workload.kind} {workload} is declared in several files: {', '.join(found)}")
     passed = f" ({'; '.join(unreadable)})" if unreadable else ""
-    raise Rejected(f"no file declares {workload.kind} {workload}{passed}")
+    raise Rejected(
+        f"no file declares {workload.kind} {workload}{passed}; where a chart makes it, name its values in "
+        "recommend.strategy.places"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -11,6 +12,7 @@ from finops_ai.domain.money import Money
 from finops_ai.domain.proposal import Change, Recommendation, Saving
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.propose import edit
+from finops_ai.rightsizing.settings import Place
 
 BASE = """\
 kind: Deployment
@@ -132,3 +134,66 @@ def test_git_and_cluster_disagree() -> None:
     files = {"base/web.yaml": BASE, "base/kustomization.yaml": kustomization("web.yaml")}
     with pytest.raises(Rejected, match="Git and the cluster differ"):
         edit(recommendation("700m"), files)
+
+
+VALUES = """\
+models:
+- name: llama
+  requestCPU: 10   # per pod
+- name: phi
+  requestCPU: 10
+web: {resources: {requests: {cpu: 500m}}}
+"""
+RELEASE = """\
+kind: HelmRelease
+metadata: {name: shop}
+spec:
+  values:
+    web:
+      resources:
+        requests:
+          cpu: 500m
+"""
+
+
+@pytest.mark.parametrize(
+    ("place", "file", "text", "now", "after"),
+    [
+        ({"path": "web.resources"}, "values.yaml", VALUES, "500m", VALUES.replace("cpu: 500m", "cpu: 250m")),
+        (
+            {"paths": {"requests.cpu": "models[name=phi].requestCPU"}},
+            "values.yaml",
+            VALUES,
+            "10",
+            VALUES.replace("phi\n  requestCPU: 10", "phi\n  requestCPU: 250m"),
+        ),
+        (
+            {"path": "spec.values.web.resources", "kind": "HelmRelease", "name": "shop"},
+            "release.yaml",
+            RELEASE,
+            "500m",
+            RELEASE.replace("500m", "250m"),
+        ),
+    ],
+)
+def test_a_chart_is_edited_where_its_place_is_told(
+    place: dict[str, object], file: str, text: str, now: str, after: str
+) -> None:
+    places = [Place.model_validate({"workload": "*/shop/Deployment/w*", "file": file, **place})]
+    _, edits = edit(recommendation(now), {file: text}, places)
+    assert [(one.path, one.after) for one in edits] == [(file, after)]
+
+
+def test_a_place_that_is_not_there_or_does_not_say_all() -> None:
+    places = [Place(workload="*", file="values.yaml", paths={"requests.cpu": "web.resources.requests.cpu"})]
+    with pytest.raises(Rejected, match="is not among the manifests"):
+        edit(recommendation("500m"), {}, places)
+    unset = replace(
+        recommendation("500m"), changes=(Change(container="app", path="limits.cpu", now=None, proposed="1"),)
+    )
+    with pytest.raises(Rejected, match=r"does not say where limits.cpu stands"):
+        edit(unset, {"values.yaml": VALUES}, places)
+    with pytest.raises(Rejected, match=r"name its values in recommend.strategy.places"):
+        edit(recommendation("500m"), {"values.yaml": VALUES})
+    with pytest.raises(ValueError, match="say where the values stand"):
+        Place(workload="*", file="values.yaml")
