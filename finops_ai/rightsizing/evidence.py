@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
+
+import numpy as np
 
 from finops_ai.domain.money import Money
 from finops_ai.domain.proposal import Saving
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.rightsizing.observed import Observed, Resources, percentile
+from finops_ai.rightsizing.samples import PER_HOUR, cpu_samples
 from finops_ai.rightsizing.settings import MIB
 
 PERCENTILES = {"p50": Decimal("0.5"), "p95": Decimal("0.95"), "p99": Decimal("0.99"), "max": Decimal(1)}
@@ -23,6 +27,7 @@ def evidence(
         "window": f"{observed.start:%Y-%m-%d %H:%M} to {observed.end:%Y-%m-%d %H:%M} UTC" if observed.start else "none",
         "days": f"{observed.days:.1f}",
         "samples": f"{observed.pod_hours} pod-hours, {len(usage.hours) - observed.pod_hours} missing",
+        "confidence": f"{confidence(observed):.0%}",
         "replicas": f"{observed.pods_low:.3g} to {observed.pods_high:.3g}",
     }
     for name, share in PERCENTILES.items():
@@ -36,9 +41,20 @@ def evidence(
     facts["replay_cpu_over_request"] = _over(observed.cpu, then.cpu_request)
     facts["replay_memory_over_request"] = _over(observed.memory, then.memory_request)
     facts["replay_memory_over_limit"] = _over(observed.memory, then.memory_limit)
+    facts["replay_throttled_minutes"] = _minutes_over(usage, then.cpu_limit)
+    facts["replay_minutes_over_request"] = _minutes_over(usage, then.cpu_request)
+    facts["replay_worst"] = _worst(usage, then.memory_request)
     for path, saving in savings.items():
         facts[f"saving.{path}"] = range_text(saving)
     return facts
+
+
+def confidence(observed: Observed) -> float:
+    """1 after a week of days and enough pod-hours in them, 0 without any.
+
+    Source: attune's clamp(min(days, sqrt(points / 24)) / 7, 0, 1).
+    """
+    return min(1.0, min(float(observed.days), math.sqrt(observed.pod_hours / 24)) / 7)
 
 
 def range_text(saving: Saving) -> str:
@@ -70,6 +86,27 @@ def _over(ordered: tuple[Decimal, ...], bound: Decimal | None) -> str:
         return "no such bound"
     over = sum(value > bound for value in ordered)
     return f"{over} of {len(ordered)} pod-hours"
+
+
+def _minutes_over(usage: ContainerUsage, bound: Decimal | None) -> str:
+    """Of the samples that the hours' means and maxima stand for."""
+    if bound is None:
+        return "no such bound"
+    samples = cpu_samples(usage.cpu_cores_avg, usage.cpu_cores_max)
+    known = ~np.isnan(samples)
+    over = float((samples[known] > float(bound)).sum()) * 60 / PER_HOUR
+    return f"{over:.0f} of {float(known.sum()) * 60 / PER_HOUR:.0f} pod-minutes"
+
+
+def _worst(usage: ContainerUsage, request: Decimal | None) -> str:
+    """The pod and the hour with the most memory."""
+    memory = usage.memory_bytes_max
+    if not memory.size or np.isnan(memory).all():
+        return "unknown"
+    at = int(np.nanargmax(memory))
+    share = f", {float(memory[at]) / float(request):.0%} of the request" if request else ""
+    used = memory_text(Decimal(repr(float(memory[at]))))
+    return f"{usage.pods[at]} at {usage.hours[at]:%Y-%m-%d %H:%M} UTC: {used}{share}"
 
 
 def _count(count: int | None) -> str:

@@ -6,6 +6,7 @@ import posixpath
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
@@ -86,7 +87,7 @@ class _Layer:
 
     def __init__(self, folder: str, path: str, files: Mapping[str, str]) -> None:
         self.folder, self.path, self.files = folder, path, files
-        roots = [root for root in compose(files[path]) if isinstance(root, MappingNode)]
+        roots = [root for root in _readable(files[path]) if isinstance(root, MappingNode)]
         self.root: Node | None = roots[0] if roots else None
 
     def named(self, *keys: str) -> Iterator[str]:
@@ -125,7 +126,7 @@ class _Layer:
         file = posixpath.normpath(posixpath.join(self.folder, value)).removeprefix("./") if is_path else self.path
         text = self.files.get(file, "") if is_path else value
         at: tuple[str | int, ...] = () if is_path else keys
-        roots = compose(text)
+        roots = _readable(text)
         is_broad = target is not None and not (
             word(target, "kind") == kind and word(target, "name") in names and child(target, "labelSelector") is None
         )
@@ -165,10 +166,26 @@ def _walk(layers: Mapping[str, _Layer], folder: str, kind: str, name: str, depth
             sources += more
             namespace = namespace or its_namespace
             written = its_name if any(one.is_base for one in more) else written
-        elif path in layer.files and declares(layer.files[path], kind=kind, name=below):
+        elif below in layer.files.get(path, "") and _declares(layer.files[path], kind, below):
             sources.append(Source(file=path, kind=kind, name=below, is_base=True))
     sources += layer.patches(kind, written, below)
     return sources, layer.text("namespace") or namespace, written
+
+
+@lru_cache(maxsize=4096)
+def _readable(text: str) -> tuple[Node, ...]:
+    """Documents of a text; none where it cannot be read: what it would have set shows as a value that differs."""
+    try:
+        return tuple(compose(text))
+    except Rejected:
+        return ()
+
+
+def _declares(text: str, kind: str, name: str) -> bool:
+    try:
+        return declares(text, kind=kind, name=name)
+    except Rejected:
+        return False
 
 
 def _targets(target: Node, kind: str, names: set[str]) -> bool:

@@ -339,6 +339,16 @@ def test_a_job_is_sized_by_its_runs_and_priced_by_the_hours_it_runs() -> None:
     assert "4 runs, 5 are needed" in " ".join(answer(few).reasons)
 
 
+def test_the_window_is_replayed_with_the_new_values() -> None:
+    found = answer(usage(cpu=lambda hour: 0.4, memory_mib=lambda hour: 300 if hour == 40 else 100, cpu_limit=None))
+    assert isinstance(found, Recommendation)
+    told = found.evidence["app"]
+    assert told["confidence"] == "76%"
+    assert told["replay_throttled_minutes"] == "no such bound"
+    assert told["replay_minutes_over_request"] == "0 of 40320 pod-minutes"
+    assert told["replay_worst"] == "web-0 at 2026-04-02 16:00 UTC: 300.0Mi, 87% of the request"
+
+
 def test_what_was_killed_or_throttled_comes_first() -> None:
     calm = usage(container="a")
     killed = dataclasses.replace(

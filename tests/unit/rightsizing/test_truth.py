@@ -130,6 +130,13 @@ def test_prefixes_are_taken_off() -> None:
     assert list(edited(files, recommendation("500m"))) == ["base/api.yaml"]
 
 
+def test_what_cannot_be_read_elsewhere_stops_nothing() -> None:
+    files = {"base/web.yaml": BASE, "base/kustomization.yaml": kustomization("web.yaml", "templated.yaml")}
+    files |= {"base/templated.yaml": "{{- if web }}\nkind: Deployment\n", "other/kustomization.yaml": "{{- x }}\n"}
+    files["prod/kustomization.yaml"] = kustomization("../base", patches="- path: missing.yaml\n")
+    assert list(edited(files, recommendation("500m"))) == ["base/web.yaml"]
+
+
 def test_git_and_cluster_disagree() -> None:
     files = {"base/web.yaml": BASE, "base/kustomization.yaml": kustomization("web.yaml")}
     with pytest.raises(Rejected, match="Git and the cluster differ"):
