@@ -164,6 +164,7 @@ def _advice(
     low, high = (Money(end, prices.currency) for end in ends)
     evidence = {
         "scaled_object": text,
+        "before": "an autoscaler that the workload has already must go first: KEDA makes one of its own",
         "windows": str(len(plan.found)),
         "replicas": f"{plan.least} to {plan.most}",
     }
