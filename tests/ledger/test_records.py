@@ -30,6 +30,7 @@ VIEWS = {
     "v_message": "key kind sink state attempts remote_id",
     "v_proposal": "key workload branch state saving currency",
     "v_job_run": "job as_of state started_at ended_at problems",
+    "v_approval": "key evidence by at how commit url",
 }
 
 
