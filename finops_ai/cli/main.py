@@ -13,6 +13,7 @@ import typer
 
 from finops_ai import __version__
 from finops_ai.cli import (
+    advice,
     changes,
     drift,
     evaluate,
@@ -92,6 +93,7 @@ usage.add_to(app)
 oncall.add_to(app)
 changes.add_to(app)
 drift.add_to(app)
+advice.add_to(app)
 evaluate.add_to(app)
 prices.add_to(app)
 serve.add_to(app)

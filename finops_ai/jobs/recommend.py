@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from finops_ai.domain.errors import Rejected
@@ -22,9 +23,10 @@ from finops_ai.jobs.run import Turn
 from finops_ai.ledger import drifts, outbox, proposals, pull_facts, usage
 from finops_ai.rightsizing.markdown import escaped
 from finops_ai.rightsizing.propose import branch, edit, propose
-from finops_ai.rightsizing.settings import Prices, Settings
-from finops_ai.rightsizing.strategies import NotNow
+from finops_ai.rightsizing.settings import Place, Prices, Settings
+from finops_ai.rightsizing.strategies import PLACEMENT, NotNow
 from finops_ai.rightsizing.strategies import recommend as sized
+from finops_ai.rightsizing.surroundings import surroundings
 
 OBSOLETE = ("requests fit what is used", "saves only ", "no file declares ")
 """Answers that make an open proposal pointless; every other one (too little history, drift) may pass."""
@@ -54,12 +56,13 @@ def recommend(
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
     answered: dict[str, str] = {}
-    for answer in sized(usages, prices=prices, settings=settings):
+    around = partial(surroundings, files, settings=settings)
+    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of, around=around):
         key = branch(answer.workload)
         try:
             if why := drift_reason(drifted, answer.workload):
                 raise Rejected(why)
-            proposal = _proposal(answer, files, judge, min_saving)
+            proposal = _proposal(answer, files, judge, min_saving, settings.places)
         except Rejected as error:
             counts["none"] += 1
             results.append(_row(str(answer.workload), "none", reason=str(error)))
@@ -110,14 +113,20 @@ def withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], answered: 
     return gone
 
 
-def _proposal(answer: Recommendation | NotNow, files: Mapping[str, str], judge: Judge, min_saving: Decimal) -> Proposal:
+def _proposal(
+    answer: Recommendation | NotNow,
+    files: Mapping[str, str],
+    judge: Judge,
+    min_saving: Decimal,
+    places: Sequence[Place],
+) -> Proposal:
     """Raises Rejected with the reason why it is not worth or not possible to propose."""
     if isinstance(answer, NotNow):
         raise Rejected("; ".join(answer.reasons))
     worth = answer.saving.middle.amount
-    if 0 <= worth < min_saving:
+    if not (answer.urgent or answer.strategy == PLACEMENT) and 0 <= worth < min_saving:
         raise Rejected(f"saves only {plain(worth.quantize(Decimal('0.01')))} {answer.saving.low.currency} a month")
-    worded, edits = edit(answer, files)
+    worded, edits = edit(answer, files, places)
     verdicts = [verdict for one in edits for verdict in judge(one.path, one.after, answer.workload)]
     return propose(worded, edits, verdicts)
 

@@ -37,7 +37,10 @@ _QUERIES = {
 def title(recommendation: Recommendation) -> str:
     """One line of plain characters: what changes, and what it saves or costs."""
     changes = ", ".join(
-        f"{change.path} {change.now or 'unset'} → {change.proposed}" for change in recommendation.changes[:3]
+        f"{change.path} {change.now or 'unset'} → {change.proposed}"
+        if not change.proposed.startswith(("[", "{"))
+        else f"{change.path} set"
+        for change in recommendation.changes[:3]
     )
     more = f" and {len(recommendation.changes) - 3} more" if len(recommendation.changes) > 3 else ""
     workload = _PLAIN.sub("?", f"{recommendation.workload.namespace}/{recommendation.workload.name}")
@@ -114,8 +117,8 @@ def _row(recommendation: Recommendation, change: Change) -> list[str]:
 
 def _replay(recommendation: Recommendation) -> Iterator[str]:
     """The observed window with the new values, container by container."""
-    containers = list(dict.fromkeys(change.container for change in recommendation.changes))
-    for container in containers:
+    sized = (change.container for change in recommendation.changes if not change.path.startswith("spec."))
+    for container in dict.fromkeys(sized):
         facts = {name: escaped(value) for name, value in recommendation.evidence.get(container, {}).items()}
         told = {
             "throttled": facts.get("replay_throttled"),
