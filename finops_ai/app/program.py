@@ -139,7 +139,8 @@ class App:
         return self._run("forecast", as_of, dry_run, work)
 
     def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.detect import Voice, detect
+        from finops_ai.jobs.detect import detect
+        from finops_ai.jobs.voice import Voice
 
         def work(turn: Turn) -> Outcome:
             return detect(
