@@ -10,6 +10,14 @@ from enum import StrEnum
 from finops_ai.domain.money import Money
 from finops_ai.domain.scope import Scope
 
+COST_KINDS = frozenset({"rise", "drop", "drift", "new_spend"})
+"""Kinds of episode that the cost of a scope tells of."""
+
+BUDGET_KINDS = frozenset({"budget_projected", "budget_exceeded"})
+
+DATA_KINDS = frozenset({"gap", "late_delivery", "shrunk_delivery", "tag_loss"})
+"""Kinds that doubt the bill, not the spending: for the owner of the data, never for whoever is on call."""
+
 
 class EpisodeState(StrEnum):
     OPEN = "open"
@@ -60,12 +68,23 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Somebody looks after an episode: from then on it is acknowledged, until it is resolved."""
+
+    episode_key: str
+    at: datetime
+    by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """`excess` is observed minus expected over the judged days; `projected` what it comes to by month end.
 
-    `key` stays the same through growth, restatement and restart. `seen_in` are wider scopes in which the same
-    cause showed and which were therefore not opened. `accepted`: it is resolved because its level is taken as the new
-    normal, not because the cost went back.
+    `kind` is one of COST_KINDS, BUDGET_KINDS or DATA_KINDS. `key` stays the same through growth, restatement and
+    restart. `seen_in` are other scopes in which the same cause showed and which were therefore not opened. `accepted`:
+    it is resolved because its level is taken as the new normal, not because the cost went back. `restated`: the bill
+    was corrected, so that what it told of is no longer there. `shape` says what the cost did: see detection/shapes.py.
     """
 
     key: str
@@ -89,6 +108,8 @@ class Episode:
     seen_in: tuple[Scope, ...] = ()
     second_opinion: float | None = None
     accepted: bool = False
+    restated: bool = False
+    shape: str = ""
     feedback: Feedback | None = None
 
     def with_(self, **changes: object) -> Episode:

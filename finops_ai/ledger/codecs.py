@@ -112,6 +112,8 @@ def episode_to_json(episode: Episode) -> Json:
         "seen_in": [scope.key for scope in episode.seen_in],
         "second_opinion": None if episode.second_opinion is None else _float(episode.second_opinion),
         "accepted": episode.accepted,
+        "restated": episode.restated,
+        "shape": episode.shape,
     }
 
 
@@ -138,6 +140,8 @@ def episode_from_json(value: Json, feedback: Feedback | None = None) -> Episode:
         seen_in=tuple(Scope.from_key(key) for key in value["seen_in"]),
         second_opinion=None if value["second_opinion"] is None else float(value["second_opinion"]),
         accepted=value["accepted"],
+        restated=value.get("restated", False),
+        shape=value.get("shape", ""),
         feedback=feedback,
     )
 

@@ -68,6 +68,8 @@ EPISODES = st.builds(
     seen_in=st.lists(SCOPES, max_size=3).map(tuple),
     second_opinion=st.none() | FLOATS,
     accepted=st.booleans(),
+    restated=st.booleans(),
+    shape=TEXTS,
     feedback=st.none(),
 )
 
