@@ -14,7 +14,7 @@ from finops_ai.allocation.splits import Pool
 from finops_ai.app import kubernetes
 from finops_ai.config import Config, Kinds
 from finops_ai.config.schema import Placed
-from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.settings import DetectSettings, ScopeFloor
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.known_event import KnownEvent
@@ -192,6 +192,9 @@ def detect_settings(config: Config) -> DetectSettings:
         false_per_series_year=told.false_per_series_year,
         floor=float(told.floor.get("*", defaults.floor)),
         floors={code: float(amount) for code, amount in told.floor.items() if code != "*"},
+        scope_floors=tuple(
+            ScopeFloor(where=one.where, amount=float(one.amount), currency=one.currency) for one in told.floors
+        ),
     )
 
 

@@ -18,6 +18,7 @@ from finops_ai.allocation.model_prices import ModelPrice
 from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.floors import ScopeFloor
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
@@ -226,6 +227,7 @@ class Detect(Section):
     """An episode is opened when surprise is rare (`false_per_series_year`) and the excess is worth it (`floor`)."""
 
     floor: Amounts = {ANY_CURRENCY: Decimal(5)}
+    floors: tuple[ScopeFloor, ...] = ()
     false_per_series_year: Annotated[float, Field(gt=0, le=365)] = 0.5
     page_at: Severity = Severity.WARNING
 
