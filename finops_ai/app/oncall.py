@@ -1,4 +1,4 @@
-"""What people answer to an episode: that they look after it, and what they think of it."""
+"""What people answer to an episode, that they look after it or what they think of it; and how budgets stand."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ from typing import Any
 
 from sqlalchemy import Engine
 
+from finops_ai.app import parts
+from finops_ai.config import Config
 from finops_ai.domain.episode import Feedback, FeedbackVerdict
 from finops_ai.domain.errors import UsageError
+from finops_ai.domain.period import BillingPeriod
 from finops_ai.jobs import answers
 from finops_ai.ledger import findings
 
@@ -32,3 +35,13 @@ def acknowledge(engine: Engine, key: str, *, note: str, by: str, as_of: datetime
     from finops_ai.jobs.acknowledge import acknowledge
 
     return answers.episode_row(acknowledge(engine, key, by=by, note=note, as_of=as_of))
+
+
+def budgets(engine: Engine, config: Config, month: BillingPeriod | None, as_of: datetime) -> list[dict[str, Any]]:
+    """Every budget as it stands in `month`, by default that of the last full day."""
+    from finops_ai.jobs.budgets import standing_row, standings
+
+    months = [month or BillingPeriod.of(as_of.date() - timedelta(days=1))]
+    told = parts.budgets_of(config)
+    found = standings(engine, told, months, cost_basis=config.forecast.cost_basis, as_of=as_of)
+    return [standing_row(one) for one in found]

@@ -15,9 +15,11 @@ from finops_ai.app import kubernetes
 from finops_ai.config import Config, Kinds
 from finops_ai.config.schema import Placed
 from finops_ai.detection.settings import DetectSettings, ScopeFloor
+from finops_ai.domain.budget import Budget
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.money import Money
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.forecasting.settings import ForecastSettings
@@ -195,6 +197,20 @@ def detect_settings(config: Config) -> DetectSettings:
         scope_floors=tuple(
             ScopeFloor(where=one.where, amount=float(one.amount), currency=one.currency) for one in told.floors
         ),
+    )
+
+
+def budgets_of(config: Config) -> tuple[Budget, ...]:
+    return tuple(
+        Budget(
+            name=one.name,
+            where=one.where,
+            amount=Money(one.amount, one.currency),
+            hard=one.kind == "hard",
+            owner=one.owner,
+            probability=one.probability,
+        )
+        for one in config.budgets
     )
 
 

@@ -22,7 +22,7 @@ from finops_ai.config import Config
 from finops_ai.domain.episode import FeedbackVerdict
 from finops_ai.domain.errors import ConfigError, UsageError
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.period import Days
+from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.jobs import answers
 from finops_ai.jobs.run import Progress, Turn, run, silent
 from finops_ai.sources.base import Keep
@@ -149,6 +149,7 @@ class App:
                 settle_days=parts.settle_days(self.config),
                 settings=parts.detect_settings(self.config),
                 announced=parts.known_events(self.config),
+                budgets=parts.budgets_of(self.config),
                 voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
             )
 
@@ -283,6 +284,9 @@ class App:
     def acknowledge(self, key: str, *, note: str, by: str, as_of: datetime) -> dict[str, Any]:
         """Keep that somebody looks after an episode; the episode. Raises UsageError."""
         return oncall.acknowledge(self.engine, key, note=note, by=by, as_of=as_of)
+
+    def budgets(self, month: BillingPeriod | None, as_of: datetime) -> list[dict[str, Any]]:
+        return oncall.budgets(self.engine, self.config, month, as_of)
 
     def pulls(self) -> list[dict[str, Any]]:
         return answers.pulls(self.engine)

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from finops_ai import __version__
-from finops_ai.cli import changes, evaluate, flow, kubernetes, models, money, oncall, prices, setup, sql, usage
+from finops_ai.cli import budgets, changes, evaluate, flow, kubernetes, models, money, oncall, prices, setup, sql, usage
 from finops_ai.cli.context import Call, Exit
 from finops_ai.domain.errors import ConfigError, FinopsError, Leak, Malformed, Rejected, Unavailable, UsageError
 
@@ -74,6 +74,7 @@ flow.add_to(app)
 money.add_to(app)
 kubernetes.add_to(app)
 models.add_to(app)
+budgets.add_to(app)
 usage.add_to(app)
 oncall.add_to(app)
 changes.add_to(app)

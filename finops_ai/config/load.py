@@ -13,6 +13,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from finops_ai.config import variables
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.budgets import Budgets
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.schema import (
@@ -86,6 +87,7 @@ class Config:
     forecast: Forecast
     known_events: tuple[KnownEvent, ...]
     detect: Detect
+    budgets: Budgets
     recommend: Recommend
     report: Report
     schedule: Schedule

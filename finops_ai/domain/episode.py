@@ -46,7 +46,11 @@ class FeedbackVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One contributor; the causes of an episode add up to its excess exactly."""
+    """One contributor; the causes of an episode add up to its excess exactly.
+
+    Where quantities are known `quantity_effect` and `price_effect` add up to `excess`; `mix_effect` is the part of the
+    former that comes from a share of the whole quantity that is not the usual one, the rest is volume.
+    """
 
     what: Mapping[str, str]
     expected: Money
@@ -54,6 +58,7 @@ class Cause:
     excess: Money
     quantity_effect: Money | None = None
     price_effect: Money | None = None
+    mix_effect: Money | None = None
     note: str = ""
 
 

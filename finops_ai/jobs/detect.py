@@ -2,30 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
-from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, finish, pick_breakdown, where
-from finops_ai.detection.levels import accepted
+from finops_ai.detection.budgets import advance_budgets
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.budget import Budget
+from finops_ai.domain.episode import COST_KINDS, EpisodeState
 from finops_ai.domain.known_event import KnownEvent
-from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.period import Days
-from finops_ai.domain.series import CostSeries
 from finops_ai.jobs.answers import dearest_first, episode_row
+from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
+from finops_ai.jobs.explained import explained
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, messages_of
-from finops_ai.ledger import costs, findings, series
-
-ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
-"""Keys by which an episode is explained and placed; where several explain it as well, the first does."""
+from finops_ai.ledger import findings, series
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -38,6 +32,7 @@ def detect(
     settings: DetectSettings,
     voice: Voice,
     announced: Sequence[KnownEvent] = (),
+    budgets: Sequence[Budget] = (),
 ) -> Outcome:
     """Judge every scope's last days by what was expected before them, and bring its episodes up to date.
 
@@ -67,9 +62,12 @@ def detect(
     episodes = tuple(
         episode
         if episode == known.get(episode.key)
-        else _explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
+        else explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
         for episode in found.episodes
+        if episode.kind in COST_KINDS
     )
+    stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
+    episodes += tuple(advance_budgets(previous, stand, as_of=turn.as_of, settings=settings))
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     messages = tuple(messages_of(turn, episodes, known, by_key, judged, voice))
     if not turn.dry_run:
@@ -78,44 +76,3 @@ def detect(
     counts = {"series": len(watched), "episodes": len(episodes), "open": len(open_now), "messages": len(messages)}
     rows = tuple(episode_row(episode) for episode in sorted(episodes, key=dearest_first))
     return Outcome(job="detect", as_of=turn.as_of, counts=counts, results=rows)
-
-
-def _explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries) -> Episode:
-    """The episode with the ledger's exact cost, the dimension that explains it best, and where it is."""
-    during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
-    before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
-    rows = costs.breakdown(
-        turn.engine,
-        scope=episode.scope,
-        currency=episode.excess.currency,
-        cost_basis=cost_basis,
-        days=Days(before.start, during.end),
-        keys=ATTRIBUTES,
-        as_of=turn.as_of,
-    )
-    observed = total(row["cost"] for row in rows if row["day"] in during)
-    breakdowns = {key: _breakdown(rows, (key,), before, during) for key in ATTRIBUTES}
-    within = [one for key, one in breakdowns.items() if episode.scope.get(key) is None]
-    done = finish(episode, observed=observed, breakdown=pick_breakdown(within)[0])
-    places: dict[str, str] = {}
-    for breakdown in breakdowns.values():
-        places |= where(causes(breakdown, expected=done.expected, observed=done.observed))
-    return done.with_(where={**places, **done.where}, accepted=accepted(done, watched))
-
-
-def _breakdown(rows: Iterable[Mapping[str, Any]], keys: tuple[str, ...], before: Days, during: Days) -> Breakdown:
-    sums: dict[tuple[date, tuple[str, ...]], tuple[Decimal, Decimal | None]] = {}
-    for row in rows:
-        at = (row["day"], tuple(str(row[key]) for key in keys))
-        cost, quantity = sums.get(at, (Decimal(0), Decimal(0)))
-        more = row["quantity"]
-        known = None if quantity is None or more is None else EXACT.add(quantity, more)
-        sums[at] = (EXACT.add(cost, row["cost"]), known)
-    shares = [Share(day, what, cost, quantity) for (day, what), (cost, quantity) in sums.items()]
-    return Breakdown(
-        keys=keys,
-        baseline_days=tuple(before),
-        episode_days=tuple(during),
-        baseline=[share for share in shares if share.day in before],
-        during=[share for share in shares if share.day in during],
-    )

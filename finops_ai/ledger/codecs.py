@@ -154,6 +154,7 @@ def _cause_to_json(cause: Cause) -> Json:
         "excess": _money(cause.excess),
         "quantity_effect": _money(cause.quantity_effect) if cause.quantity_effect else None,
         "price_effect": _money(cause.price_effect) if cause.price_effect else None,
+        "mix_effect": _money(cause.mix_effect) if cause.mix_effect else None,
         "note": cause.note,
     }
 
@@ -166,6 +167,7 @@ def _cause_from_json(value: Json) -> Cause:
         excess=_to_money(value["excess"]),
         quantity_effect=_to_money(value["quantity_effect"]) if value["quantity_effect"] else None,
         price_effect=_to_money(value["price_effect"]) if value["price_effect"] else None,
+        mix_effect=_to_money(value["mix_effect"]) if value.get("mix_effect") else None,
         note=value["note"],
     )
 

@@ -43,6 +43,7 @@ CAUSES = st.builds(
     excess=MONEY,
     quantity_effect=st.none() | MONEY,
     price_effect=st.none() | MONEY,
+    mix_effect=st.none() | MONEY,
     note=TEXTS,
 )
 EPISODES = st.builds(
