@@ -150,6 +150,7 @@ class App:
                 settings=parts.detect_settings(self.config),
                 announced=parts.known_events(self.config),
                 budgets=parts.budgets_of(self.config),
+                data_owners=self.config.data_quality.by_source(),
                 voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
             )
 

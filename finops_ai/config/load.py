@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from finops_ai.config import variables
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
+from finops_ai.config.data_quality import DataQuality
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.schema import (
@@ -88,6 +89,7 @@ class Config:
     known_events: tuple[KnownEvent, ...]
     detect: Detect
     budgets: Budgets
+    data_quality: DataQuality
     recommend: Recommend
     report: Report
     schedule: Schedule

@@ -19,6 +19,7 @@ from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
+from finops_ai.config.data_quality import DataQuality
 from finops_ai.config.floors import ScopeFloor
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
@@ -287,6 +288,7 @@ class Sections(Section):
     known_events: tuple[KnownEvent, ...] = ()
     detect: Detect = Detect()
     budgets: Budgets = ()
+    data_quality: DataQuality = DataQuality()
     recommend: Recommend = Recommend()
     report: Report = Report()
     schedule: Schedule = Schedule()

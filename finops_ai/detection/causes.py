@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from finops_ai.detection.contributors import BASELINE_DAYS, Breakdown, Contributor, contributors, scale
+from finops_ai.detection.contributors import BASELINE_DAYS, Breakdown, Contributor, contributors, scaled
 from finops_ai.detection.effects import Effects, effects, growth, together
 from finops_ai.domain.episode import Cause, Episode
 from finops_ai.domain.money import EXACT, Money, total
@@ -54,8 +54,7 @@ def causes(
     the same weekdays of the baseline, scaled so that all together are expected to cost `expected`. What the breakdown
     does not cover is part of the rest.
     """
-    found = contributors(breakdown)
-    scale(found, expected.amount)
+    found = scaled(contributors(breakdown), expected.amount)
     lead = {what: place for place, what in enumerate(first)}
     ranked = sorted(found, key=lambda what: (lead.get(what, len(lead)), -abs(found[what].excess), what))
     grown = growth(found.values())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
 from typing import NamedTuple
@@ -39,16 +39,16 @@ class Breakdown:
     during: Sequence[Share]
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Contributor:
-    """Quantities are None where they are not known or their units differ."""
+    """Quantities are None where they are not known."""
 
     expected: Decimal = ZERO
     observed: Decimal = ZERO
     usual_quantity: Decimal | None = None
     quantity: Decimal | None = None
     is_new: bool = False
-    units: set[str] = field(default_factory=set)
+    units: frozenset[str] = frozenset()
 
     @property
     def excess(self) -> Decimal:
@@ -59,6 +59,15 @@ class Contributor:
         """Whether quantities can tell how much of the excess is price."""
         known = self.quantity is not None and (self.usual_quantity is not None or self.is_new)
         return known and len(self.units) < 2
+
+
+@dataclass(slots=True)
+class _Sums:
+    expected: Decimal = ZERO
+    observed: Decimal = ZERO
+    usual_quantity: Decimal | None = None
+    quantity: Decimal | None = None
+    units: set[str] = field(default_factory=set)
 
 
 def day_weights(baseline_days: Sequence[date], episode_days: Sequence[date]) -> dict[date, Decimal]:
@@ -78,37 +87,51 @@ def day_weights(baseline_days: Sequence[date], episode_days: Sequence[date]) -> 
 def contributors(breakdown: Breakdown) -> dict[tuple[str, ...], Contributor]:
     """Observed and expected of each contributor, the expected one by weekday-matched means of the baseline."""
     weights = day_weights(breakdown.baseline_days, breakdown.episode_days)
-    found: dict[tuple[str, ...], Contributor] = defaultdict(Contributor)
+    sums: dict[tuple[str, ...], _Sums] = defaultdict(_Sums)
     for share in breakdown.baseline:
-        one, weight = found[share.what], weights.get(share.day, ZERO)
+        one, weight = sums[share.what], weights.get(share.day, ZERO)
         one.expected = EXACT.add(one.expected, EXACT.multiply(share.cost, weight))
         one.usual_quantity = _more(one.usual_quantity, share.quantity, weight)
         one.units.add(share.unit)
     seen = {share.what for share in breakdown.baseline if share.cost}
     for share in breakdown.during:
-        one = found[share.what]
+        one = sums[share.what]
         one.observed = EXACT.add(one.observed, share.cost)
         one.quantity = _more(one.quantity, share.quantity, Decimal(1))
-        one.is_new = share.what not in seen
         one.units.add(share.unit)
-    for one in found.values():
-        one.expected = one.expected.quantize(QUANTUM, context=EXACT)
-    return dict(found)
+    return {
+        what: Contributor(
+            expected=one.expected.quantize(QUANTUM, context=EXACT),
+            observed=one.observed,
+            usual_quantity=one.usual_quantity,
+            quantity=one.quantity,
+            is_new=what not in seen,
+            units=frozenset(one.units),
+        )
+        for what, one in sums.items()
+    }
 
 
-def scale(found: Mapping[tuple[str, ...], Contributor], expected: Decimal) -> None:
-    """Make the contributors' expected costs add up to `expected`, where that is a matter of proportion.
+def scaled(found: Mapping[tuple[str, ...], Contributor], expected: Decimal) -> dict[tuple[str, ...], Contributor]:
+    """The contributors with expected costs that add up to `expected`, where that is a matter of proportion.
 
     Credits, nothing before, or a sum more than twice off are not: then the difference is left to the rest.
     """
     parts = list(found.values())
     whole = total(one.expected for one in parts)
     if whole <= 0 or not whole / 2 <= expected <= whole * 2 or any(one.expected < 0 for one in parts):
-        return
-    for one, share in zip(parts, split(expected, [one.expected for one in parts]), strict=True):
-        one.expected = share
-        if one.usual_quantity is not None:
-            one.usual_quantity = EXACT.divide(EXACT.multiply(one.usual_quantity, expected), whole)
+        return dict(found)
+    shares = split(expected, [one.expected for one in parts])
+    return {
+        what: replace(
+            one,
+            expected=share,
+            usual_quantity=None
+            if one.usual_quantity is None
+            else EXACT.divide(EXACT.multiply(one.usual_quantity, expected), whole),
+        )
+        for (what, one), share in zip(found.items(), shares, strict=True)
+    }
 
 
 def _more(so_far: Decimal | None, quantity: Decimal | None, weight: Decimal) -> Decimal | None:

@@ -9,18 +9,20 @@ from finops_ai.detection.budgets import advance_budgets
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.budget import Budget
-from finops_ai.domain.episode import COST_KINDS, EpisodeState
+from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
+from finops_ai.jobs.data_quality import SOURCE_LEVEL, doubted
 from finops_ai.jobs.explained import explained
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, messages_of
 from finops_ai.ledger import findings, series
 
+NOBODY: Mapping[str, str] = {}
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -33,19 +35,21 @@ def detect(
     voice: Voice,
     announced: Sequence[KnownEvent] = (),
     budgets: Sequence[Budget] = (),
+    data_owners: Mapping[str, str] = NOBODY,
 ) -> Outcome:
     """Judge every scope's last days by what was expected before them, and bring its episodes up to date.
 
     Run again for the same instant it finds the same: episodes known before that instant are what it starts from.
     """
-    watched = series.series(
+    every = series.series(
         turn.engine,
-        levels=LEVELS_OF_SCOPE,
+        levels=(*LEVELS_OF_SCOPE, SOURCE_LEVEL),
         cost_basis=cost_basis,
         as_of=turn.as_of,
         settle_days=settle_days,
         charges="usage",
     )
+    watched = [one for one in every if {key for key, _ in one.scope.pairs} != set(SOURCE_LEVEL)]
     turn.progress(f"judging {len(watched)} series")
     previous = findings.episodes(turn.engine, turn.as_of - _INSTANT)
     fills = filling(turn, cost_basis)
@@ -59,20 +63,32 @@ def detect(
     )
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
+    bill = doubted(
+        turn,
+        [one for one in found.episodes if one.kind in COST_KINDS],
+        previous,
+        every,
+        cost_basis=cost_basis,
+        settings=settings,
+        owners=data_owners,
+    )
     episodes = tuple(
         episode
         if episode == known.get(episode.key)
         else explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
-        for episode in found.episodes
-        if episode.kind in COST_KINDS
+        for episode in bill.cost
     )
     stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
-    episodes += tuple(advance_budgets(previous, stand, as_of=turn.as_of, settings=settings))
+    episodes += (*advance_budgets(previous, stand, as_of=turn.as_of, settings=settings), *bill.data)
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     messages = tuple(messages_of(turn, episodes, known, by_key, judged, voice))
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages)
+    return _outcome(turn, episodes, series=len(watched), messages=len(messages))
+
+
+def _outcome(turn: Turn, episodes: Sequence[Episode], *, series: int, messages: int) -> Outcome:
     open_now = [episode for episode in episodes if episode.state is not EpisodeState.RESOLVED]
-    counts = {"series": len(watched), "episodes": len(episodes), "open": len(open_now), "messages": len(messages)}
+    counts = {"series": series, "episodes": len(episodes), "open": len(open_now), "messages": messages}
     rows = tuple(episode_row(episode) for episode in sorted(episodes, key=dearest_first))
     return Outcome(job="detect", as_of=turn.as_of, counts=counts, results=rows)
