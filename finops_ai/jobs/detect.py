@@ -12,6 +12,7 @@ from finops_ai.domain.budget import Budget
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
+from finops_ai.domain.scope import Scope
 from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
@@ -21,6 +22,9 @@ from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, messages_of
 from finops_ai.ledger import findings, series
+
+ALSO_WATCHED: tuple[tuple[str, ...], ...] = (("sub_account_id",), ("service_name",))
+"""Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
 
 NOBODY: Mapping[str, str] = {}
 _INSTANT = timedelta(microseconds=1)
@@ -43,13 +47,13 @@ def detect(
     """
     every = series.series(
         turn.engine,
-        levels=(*LEVELS_OF_SCOPE, SOURCE_LEVEL),
+        levels=(*LEVELS_OF_SCOPE, *ALSO_WATCHED, SOURCE_LEVEL),
         cost_basis=cost_basis,
         as_of=turn.as_of,
         settle_days=settle_days,
         charges="usage",
     )
-    watched = [one for one in every if {key for key, _ in one.scope.pairs} != set(SOURCE_LEVEL)]
+    watched = [one for one in every if _is_watched(one.scope)]
     turn.progress(f"judging {len(watched)} series")
     previous = findings.episodes(turn.engine, turn.as_of - _INSTANT)
     fills = filling(turn, cost_basis)
@@ -85,6 +89,12 @@ def detect(
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages)
     return _outcome(turn, episodes, series=len(watched), messages=len(messages))
+
+
+def _is_watched(scope: Scope) -> bool:
+    """Sources are the data's; an account or a service without a name is the rest of the bill, not a scope."""
+    keys = tuple(key for key, _ in scope.pairs)
+    return keys != SOURCE_LEVEL and (keys not in ALSO_WATCHED or all(value for _, value in scope.pairs))
 
 
 def _outcome(turn: Turn, episodes: Sequence[Episode], *, series: int, messages: int) -> Outcome:

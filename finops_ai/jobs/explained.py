@@ -62,7 +62,7 @@ def explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries
     observed = total(row["cost"] for row in rows if row["day"] in during)
     done = finish(episode, observed=observed, breakdown=_breakdown(rows, keys, before, during), first=first)
     done = done.with_(where={**_carriers(sums.parts), **done.where}, accepted=accepted(done, watched))
-    return done.with_(shape=shape(done, sums.metered), causes=_naming_new(done.causes, sums.parts, keys))
+    return done.with_(shape=shape(done, sums.metered, watched), causes=_naming_new(done.causes, sums.parts, keys))
 
 
 def _breakdown(rows: Rows, keys: tuple[str, ...], before: Days, during: Days) -> Breakdown:

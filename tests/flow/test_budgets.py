@@ -83,3 +83,8 @@ def test_budgets_stand_as_spent_and_forecast_and_open_their_episodes_once(config
     assert told == {("budget_exceeded", "search", "error"), ("budget_projected", "all of it", "warning")}
     key = next(one["key"] for one in found if one["kind"] == "budget_exceeded")
     assert "limit of 1500.00 USD" in run("explain", key, "--as-of", str(TODAY)).stdout
+    run("episodes", "ack", key, "--note", "on it", "--by", "ada", "--as-of", f"{TODAY + timedelta(days=1)}T01:00:00")
+    tomorrow = str(TODAY + timedelta(days=1))
+    run("detect", "--as-of", tomorrow)
+    states = {one["key"]: one["state"] for one in run("episodes", "list", "--as-of", tomorrow, "--output", "json").json}
+    assert states[key] == "acknowledged"

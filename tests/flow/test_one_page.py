@@ -132,3 +132,22 @@ def test_a_delivery_that_lost_its_rows_and_tags_is_told_as_such(ledger: sa.Engin
     found = {one.kind: one for one in findings.episodes(ledger, morning(TODAY) + timedelta(hours=2))}
     assert found["shrunk_delivery"].where["billing_period"] == "2026-04"
     assert "drop" not in found
+
+
+def test_two_accounts_that_hide_each_other_are_both_found(ledger: sa.Engine) -> None:
+    """The total, the cost center and its service stay flat: only the accounts tell."""
+    random = np.random.default_rng(8)
+    rows = []
+    for n in range((TODAY - FIRST).days):
+        day = FIRST + timedelta(days=n)
+        for account, level, moved in (("1", 400, 300), ("2", 500, -300), ("3", 200, 0)):
+            cost = level * float(np.exp(random.uniform(-0.03, 0.03))) + (moved if day >= FAULT else 0)
+            what = {"x_cost_center": "search", "service_name": "Compute", "sub_account_id": account}
+            rows.append(charge(day, Decimal(str(round(cost, 2))), **what))
+    for month in sorted({BillingPeriod.of(row["day"]) for row in rows}):
+        load(
+            ledger, bill(*(row for row in rows if row["day"] in month.days)), period=str(month), known_at=morning(TODAY)
+        )
+    look(ledger, morning(TODAY) + timedelta(hours=1))
+    found = findings.episodes(ledger, morning(TODAY) + timedelta(hours=1))
+    assert {(str(one.scope), one.kind) for one in found} == {("1", "rise"), ("2", "drop")}
