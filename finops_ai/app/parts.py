@@ -14,10 +14,12 @@ from finops_ai.allocation.splits import Pool
 from finops_ai.app import kubernetes
 from finops_ai.config import Config, Kinds
 from finops_ai.config.schema import Placed
-from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.settings import DetectSettings, ScopeFloor
+from finops_ai.domain.budget import Budget
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.money import Money
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.forecasting.settings import ForecastSettings
@@ -194,6 +196,23 @@ def detect_settings(config: Config) -> DetectSettings:
         false_per_series_year=told.false_per_series_year,
         floor=float(told.floor.get("*", defaults.floor)),
         floors={code: float(amount) for code, amount in told.floor.items() if code != "*"},
+        scope_floors=tuple(
+            ScopeFloor(where=one.where, amount=float(one.amount), currency=one.currency) for one in told.floors
+        ),
+    )
+
+
+def budgets_of(config: Config) -> tuple[Budget, ...]:
+    return tuple(
+        Budget(
+            name=one.name,
+            where=one.where,
+            amount=Money(one.amount, one.currency),
+            hard=one.kind == "hard",
+            owner=one.owner,
+            probability=one.probability,
+        )
+        for one in config.budgets
     )
 
 

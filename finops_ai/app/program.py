@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
-from finops_ai.app import alerts, drifting, parts
+from finops_ai.app import alerts, drifting, oncall, parts
 from finops_ai.app.kubernetes import Clusters
 from finops_ai.app.models import Models
 from finops_ai.config import Config
-from finops_ai.domain.episode import Feedback, FeedbackVerdict
-from finops_ai.domain.errors import ConfigError, UsageError
+from finops_ai.domain.episode import FeedbackVerdict
+from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.period import Days
+from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.jobs import answers
 from finops_ai.jobs.run import Progress, Turn, run, silent
 from finops_ai.sources.base import Keep
@@ -125,6 +125,8 @@ class App:
                 settle_days=parts.settle_days(self.config),
                 settings=parts.detect_settings(self.config),
                 announced=parts.known_events(self.config),
+                budgets=parts.budgets_of(self.config),
+                data_owners=self.config.data_quality.by_source(),
                 voice=alerts.voice(self.config, self.world.secrets, as_of),
             )
 
@@ -259,14 +261,14 @@ class App:
         self, key: str, verdict: FeedbackVerdict, *, until: date | None, note: str, by: str, as_of: datetime
     ) -> dict[str, Any]:
         """Keep an answer to an episode; the episode with it. Raises UsageError."""
-        from finops_ai.ledger import findings
+        return oncall.feedback(self.engine, key, verdict, until=until, note=note, by=by, as_of=as_of)
 
-        if until is not None and verdict is not FeedbackVerdict.EXPECTED:
-            raise UsageError("--until goes with the verdict expected")
-        found = findings.episode(self.engine, key, as_of)
-        given = Feedback(episode_key=found.key, verdict=verdict, at=as_of, until=until, note=note, by=by)
-        findings.feedback(self.engine, given)
-        return answers.episode(self.engine, found.key, as_of + timedelta(microseconds=1))
+    def acknowledge(self, key: str, *, note: str, by: str, as_of: datetime) -> dict[str, Any]:
+        """Keep that somebody looks after an episode; the episode. Raises UsageError."""
+        return oncall.acknowledge(self.engine, key, note=note, by=by, as_of=as_of)
+
+    def budgets(self, month: BillingPeriod | None, as_of: datetime) -> list[dict[str, Any]]:
+        return oncall.budgets(self.engine, self.config, month, as_of)
 
     def pulls(self) -> list[dict[str, Any]]:
         return answers.pulls(self.engine)

@@ -14,6 +14,7 @@ import typer
 from finops_ai import __version__
 from finops_ai.cli import (
     advice,
+    budgets,
     changes,
     drift,
     evaluate,
@@ -89,6 +90,7 @@ flow.add_to(app)
 money.add_to(app)
 kubernetes.add_to(app)
 models.add_to(app)
+budgets.add_to(app)
 usage.add_to(app)
 oncall.add_to(app)
 changes.add_to(app)

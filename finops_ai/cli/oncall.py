@@ -142,6 +142,19 @@ def _day(text: str, option: str) -> date:
         raise UsageError(f"{option} wants YYYY-MM-DD, not {text!r}") from None
 
 
+def episodes_ack(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
+    note: Annotated[str, typer.Option("--note", help="A word for the next reader.")] = "",
+    by: Annotated[str, typer.Option("--by", envvar="USER", help="Who looks after it.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Say that you look after an episode: whoever was told of it is told so too."""
+    with call(context).app() as app:
+        row = app.acknowledge(key, note=note, by=by, as_of=call(context).as_of(app.now()))
+        show([row], output, EPISODE_COLUMNS if output is Output.TABLE else None)
+
+
 def explain(
     context: typer.Context,
     key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
@@ -161,6 +174,7 @@ def add_to(app: typer.Typer) -> None:
     episodes = typer.Typer(help="Unusual cost, one episode per cause.", no_args_is_help=True, rich_markup_mode=None)
     episodes.command("list")(episodes_list)
     episodes.command("show")(episodes_show)
+    episodes.command("ack")(episodes_ack)
     episodes.command("feedback")(episodes_feedback)
     episodes.command("snooze")(episodes_snooze)
     app.add_typer(episodes, name="episodes")

@@ -14,6 +14,8 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from finops_ai.config import variables
 from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.budgets import Budgets
+from finops_ai.config.data_quality import DataQuality
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.savings import Savings
@@ -93,6 +95,8 @@ class Config:
     known_events: tuple[KnownEvent, ...]
     detect: Detect
     alerts: Alerts
+    budgets: Budgets
+    data_quality: DataQuality
     recommend: Recommend
     pull_requests: Terms
     savings: Savings

@@ -16,6 +16,9 @@ from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.budgets import Budgets
+from finops_ai.config.data_quality import DataQuality
+from finops_ai.config.floors import ScopeFloor
 from finops_ai.config.savings import Savings
 from finops_ai.config.values import ANY_CURRENCY, Amounts, Text, TimeZone, currency, wrong
 from finops_ai.config.web import Web
@@ -189,6 +192,7 @@ class Detect(Section):
     """An episode is opened when surprise is rare (`false_per_series_year`) and the excess is worth it (`floor`)."""
 
     floor: Amounts = {ANY_CURRENCY: Decimal(5)}
+    floors: tuple[ScopeFloor, ...] = ()
     false_per_series_year: Annotated[float, Field(gt=0, le=365)] = 0.5
     page_at: Severity = Severity.WARNING
 
@@ -248,6 +252,8 @@ class Sections(Section):
     known_events: tuple[KnownEvent, ...] = ()
     detect: Detect = Detect()
     alerts: Alerts = Alerts()
+    budgets: Budgets = ()
+    data_quality: DataQuality = DataQuality()
     recommend: Recommend = Recommend()
     pull_requests: Terms = Terms()
     savings: Savings = Savings()

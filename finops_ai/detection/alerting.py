@@ -101,10 +101,12 @@ class _Step:
         if self.answers.silence(episode, today) or self.answers.snooze(episode, today):
             return
         taken = episode.state is EpisodeState.ACKNOWLEDGED and standing.state is not EpisodeState.ACKNOWLEDGED
-        if not taken and episode.severity.rank <= standing.severity.rank:
+        graver = episode.severity.rank > standing.severity.rank
+        if not taken and not graver:
             return
-        kind = ACKNOWLEDGED if taken else UPDATED
-        self.speeches.append(Speech(kind=kind, team=team, sinks=standing.sinks, episode=episode))
+        # Whoever took it was heard at once; what is left to tell is that it grew.
+        if graver:
+            self.speeches.append(Speech(kind=UPDATED, team=team, sinks=standing.sinks, episode=episode))
         self._put(episode, team, Told.PAGED, "acknowledged" if taken else "became graver", standing.sinks)
 
     def _in_its_storm(self, team: str, episode: Episode, standing: PageDecision | None) -> bool:

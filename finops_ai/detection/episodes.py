@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
+from finops_ai.detection.levels import as_answered
 from finops_ai.detection.nesting import merge
+from finops_ai.detection.newcomers import SCORER, newcomers
+from finops_ai.detection.quiet import quiet, told_already
 from finops_ai.detection.runs import Run, limits, runs
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.severity import projected_excess, severity
-from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.forecast import Score
-from finops_ai.domain.money import EXACT, Money
+from finops_ai.domain.money import Money
+from finops_ai.domain.rounding import micros
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
-
-_CENT_OF_CENT = Decimal("0.000001")
 
 
 def advance(
@@ -36,27 +38,88 @@ def advance(
     growth, restatement and restart: what overlaps a previous episode of its scope continues it.
     """
     known = {one.key: one for one in series}
+    today = as_of.date()
+    mine = [one for one in previous if one.kind in COST_KINDS]
     by_series: dict[str, list[Score]] = {}
     for score in scores:
         key = _series_key(score.scope, score.currency)
-        if key in known and score.day < as_of.date():
+        if key in known and score.day < today:
             by_series.setdefault(key, []).append(score)
     limit = limits((score for found in by_series.values() for score in found), len(series), settings)
-    found: list[Run] = []
-    for key, judged in by_series.items():
+    strange: list[Run] = []
+    for judged in by_series.values():
         judged.sort(key=lambda score: score.day)
-        mine = [one for one in previous if _series_key(one.scope, one.excess.currency) == key]
-        for run in runs(judged, limit, settings):
-            found += _continued(run, mine, settings)
-    worth = [run for run in found if run.previous or abs(run.excess) >= settings.floor_of(run.currency)]
+        strange += runs(judged, limit, settings)
+    strange += _besides(newcomers(series, today, settings), strange)
+    found = _continuing(strange, mine, by_series, settings)
+    worth = [run for run in found if _is_worth(run, settings)]
+    silent = _silent(mine, worth)
+    worth, shows = told_already(worth, silent, {(one.scope, one.currency): one for one in series}, today, settings)
     told = {
-        episode.key: episode
+        episode.key: as_answered(episode, one_series, today, settings)
         for run, seen_in in merge(worth, settings)
-        for episode in [_episode(run, seen_in, known[_series_key(run.scope, run.currency)], limit, as_of, settings)]
+        for one_series in [known[_series_key(run.scope, run.currency)]]
+        for episode in [_episode(run, seen_in, one_series, limit, as_of, settings)]
     }
     for one in previous:
-        told.setdefault(one.key, _quiet(one, known.get(_series_key(one.scope, one.excess.currency)), as_of, settings))
+        if one.key not in told:
+            told[one.key] = _left(one, known, shows.get(one.key, set()), today, settings)
     return sorted(told.values(), key=lambda one: (one.opened_on, one.key))
+
+
+def _left(
+    one: Episode, known: Mapping[str, CostSeries], shows: set[Scope], today: date, settings: DetectSettings
+) -> Episode:
+    """An episode that no run continues."""
+    series = known.get(_series_key(one.scope, one.excess.currency))
+    if one.kind not in COST_KINDS or series is None:
+        return one
+    left = quiet(one, series, today, settings)
+    if left.state is not EpisodeState.RESOLVED or one.state is not EpisodeState.RESOLVED:
+        left = as_answered(left, series, today, settings)
+    left = left.with_(seen_in=tuple(sorted({*left.seen_in, *shows})))
+    if left.excess == one.excess:
+        return left
+    ahead = severity(float(left.projected.amount), left.p_value, left.kind, settings, _floor(left, settings))
+    return left.with_(severity=min(left.severity, ahead, key=lambda each: each.rank))
+
+
+def _floor(one: Episode, settings: DetectSettings) -> float:
+    return settings.floor_of(one.excess.currency, one.scope)
+
+
+def _besides(more: Sequence[Run], runs: Sequence[Run]) -> list[Run]:
+    """Of `more` those of which none of `runs` tells."""
+    return [one for one in more if not any(run.scope == one.scope and run.near(one, 0) for run in runs)]
+
+
+def _is_worth(run: Run, settings: DetectSettings) -> bool:
+    """Whether to tell of it: what was told stays told, but for what the bill took back."""
+    told = run.previous is not None and not run.previous.restated
+    return told or abs(run.excess) >= settings.floor_of(run.currency, run.scope)
+
+
+def _continuing(
+    strange: Sequence[Run], previous: Sequence[Episode], judged: Mapping[str, Sequence[Score]], settings: DetectSettings
+) -> list[Run]:
+    """The runs, and where they continue previous episodes the parts that do, with all days since those opened."""
+    known: dict[str, list[Episode]] = {}
+    for one in previous:
+        known.setdefault(_series_key(one.scope, one.excess.currency), []).append(one)
+    parts = []
+    for run in strange:
+        key = _series_key(run.scope, run.currency)
+        for part in _continued(run, known.get(key, []), settings):
+            first = part.previous.opened_on if part.previous else part.opened_on
+            before = tuple(score for score in judged.get(key, ()) if first <= score.day < part.opened_on)
+            parts.append(replace(part, scores=(*before, *part.scores)) if before else part)
+    return parts
+
+
+def _silent(previous: Sequence[Episode], runs: Sequence[Run]) -> list[Episode]:
+    """Episodes that are not resolved, and of which no run tells any more."""
+    going_on = {run.previous.key for run in runs if run.previous}
+    return [one for one in previous if one.state is not EpisodeState.RESOLVED and one.key not in going_on]
 
 
 def episode_key(scope: Scope, currency: str, opened_on: date) -> str:
@@ -115,16 +178,16 @@ def _episode(
         # its first days are no longer judged: their part stays as it was told
         judged = [score for score in judged if score.day > previous.last_day]
         before_expected, before_observed = previous.expected.amount, previous.observed.amount
-    expected = Money(before_expected + _decimal(math.fsum(score.expected for score in judged)), run.currency)
-    observed = Money(before_observed + _decimal(math.fsum(score.observed for score in judged)), run.currency)
+    expected = Money(before_expected + micros(math.fsum(score.expected for score in judged)), run.currency)
+    observed = Money(before_observed + micros(math.fsum(score.observed for score in judged)), run.currency)
     excess = observed - expected
     is_open = run.resolved_on is None
     by_day = [score.observed - score.expected for score in run.scores]
-    ahead = _decimal(projected_excess(by_day, run.last_day, is_open=is_open) - math.fsum(by_day))
+    ahead = micros(projected_excess(by_day, run.last_day, is_open=is_open) - math.fsum(by_day))
     projected = Money(excess.amount + ahead, run.currency)
     p_value = min(score.p_value for score in run.scores)
     scorer, _, forecaster = run.opening.scorer.partition("@")
-    kind = "drop" if run.is_drop else "drift" if scorer == "drift" else "rise"
+    kind = previous.kind if previous else _kind(run, scorer, settings)
     state = EpisodeState.RESOLVED
     if is_open:
         acknowledged = previous is not None and previous.state is EpisodeState.ACKNOWLEDGED
@@ -133,9 +196,9 @@ def _episode(
         key=previous.key if previous else episode_key(run.scope, run.currency, opened_on),
         scope=run.scope,
         cost_basis=series.cost_basis,
-        kind=previous.kind if previous else kind,
+        kind=kind,
         state=state,
-        severity=severity(float(projected.amount), p_value, kind, settings),
+        severity=severity(float(projected.amount), p_value, kind, settings, settings.floor_of(run.currency, run.scope)),
         opened_on=opened_on,
         last_day=max(run.last_day, opened_on),
         resolved_on=run.resolved_on,
@@ -154,26 +217,23 @@ def _episode(
     )
 
 
-def _quiet(one: Episode, series: CostSeries | None, as_of: datetime, settings: DetectSettings) -> Episode:
-    """An episode of which no strange day is left to see: resolved once enough normal days are complete."""
-    if one.state is EpisodeState.RESOLVED or series is None:
-        return one
-    complete = min(series.complete_through, as_of.date() - timedelta(days=1))
-    resolved_on = one.last_day + timedelta(days=settings.normal_days)
-    if complete < resolved_on:
-        return one
-    return one.with_(state=EpisodeState.RESOLVED, resolved_on=resolved_on, projected=one.excess)
+def _kind(run: Run, scorer: str, settings: DetectSettings) -> str:
+    if run.is_drop:
+        return "drop"
+    expected, observed = (math.fsum(getattr(score, name) for score in run.scores) for name in ("expected", "observed"))
+    if expected <= settings.new_share * observed:
+        return "new_spend"
+    return "drift" if scorer == "drift" else "rise"
 
 
 def _threshold(run: Run, limit: dict[date, float], settings: DetectSettings) -> str:
     """Which line was crossed, on which day, and why it lies there; in words."""
     score = run.opening
+    if score.scorer == SCORER:
+        line = f"{score.upper:.2f} {score.currency} a day is worth telling"
+        return f"first charge on {score.day}, nothing was expected; {line}"
     rate = f"{settings.false_per_series_year:g} false episodes per series-year"
     line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day} ({rate}"
     if limit[score.day] < settings.threshold:
         line += f", of one day's openings at most {settings.false_discovery:.0%} false"
     return f"{line}); {score.observed:.2f} against {score.upper:.2f} {score.currency}"
-
-
-def _decimal(value: float) -> Decimal:
-    return Decimal(value).quantize(_CENT_OF_CENT, context=EXACT)

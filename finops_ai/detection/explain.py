@@ -24,6 +24,7 @@ def explain(
         "key": episode.key,
         "scope": dict(episode.scope.pairs),
         "kind": episode.kind,
+        "shape": episode.shape,
         "state": episode.state.value,
         "severity": episode.severity.value,
         "opened_on": episode.opened_on.isoformat(),
@@ -70,6 +71,7 @@ def _cause(cause: Cause) -> dict[str, object]:
         "excess": text(cause.excess),
         "quantity_effect": text(cause.quantity_effect),
         "price_effect": text(cause.price_effect),
+        "mix_effect": text(cause.mix_effect),
         "note": cause.note,
     }
 

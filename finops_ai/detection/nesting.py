@@ -87,10 +87,10 @@ def _same_cause(one: Run, other: Run, share: float) -> bool:
         return b >= share * a
     if other.scope.contains(one.scope):
         return a >= share * b
-    return min(a, b) >= share * max(a, b) and _can_overlap(one.scope, other.scope)
+    return min(a, b) >= share * max(a, b) and can_overlap(one.scope, other.scope)
 
 
-def _can_overlap(one: Scope, other: Scope) -> bool:
+def can_overlap(one: Scope, other: Scope) -> bool:
     """Whether some charge can be in both scopes: no key that both name has two values."""
     mine = dict(one.pairs)
     return all(mine.get(name, value) == value for name, value in other.pairs)

@@ -4,9 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 
+from finops_ai.domain.scope import Scope
+
 DAYS_PER_YEAR = 365.25
+NO_SCOPE = Scope()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScopeFloor:
+    """The floor of scopes that have all keys of `where`, with values that its globs match; in one currency or any."""
+
+    where: Mapping[str, str]
+    amount: float
+    currency: str | None = None
+
+    def fits(self, scope: Scope, currency: str) -> bool:
+        mine = dict(scope.pairs)
+        return self.currency in (None, currency) and all(
+            key in mine and fnmatchcase(mine[key], glob) for key, glob in self.where.items()
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +57,13 @@ class DetectSettings:
     floor: float = 5.0
     """Episodes with a smaller excess are not opened ..."""
     floors: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    """... unless their currency has a floor of its own."""
+    """... unless their currency has a floor of its own ..."""
+    scope_floors: tuple[ScopeFloor, ...] = ()
+    """... or their scope: of several that fit, the one that says most of whose it is."""
+    new_days: int = 2
+    """A scope that never cost anything is news once it was dear on so many complete days."""
+    new_share: float = 0.02
+    """An episode of which at most this share was expected is one of new spend."""
     history_days: int = 500
     """Older days are not read: a year, so that it can repeat, and what it takes to settle."""
     calibration_days: int = 220
@@ -90,5 +115,8 @@ class DetectSettings:
         """A series that behaves as ever opens `false_per_series_year` episodes with p-values at most this large."""
         return self.false_per_series_year / DAYS_PER_YEAR
 
-    def floor_of(self, currency: str) -> float:
+    def floor_of(self, currency: str, scope: Scope = NO_SCOPE) -> float:
+        own = [one for one in self.scope_floors if one.fits(scope, currency)]
+        if own:
+            return max(own, key=lambda one: len(one.where)).amount
         return self.floors.get(currency, self.floor)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.episode import Severity
+from finops_ai.domain.episode import DATA_KINDS, Severity
 from finops_ai.domain.period import BillingPeriod
 
 _RECENT_DAYS = 3
@@ -29,10 +29,13 @@ def confidence(p_value: float) -> float:
     return min(1.0, math.log(max(p_value, 1e-300)) / math.log(_SURE)) if p_value < 1 else 0.0
 
 
-def severity(projected: float, p_value: float, kind: str, settings: DetectSettings) -> Severity:
-    """From `projected` (in the series' currency) times confidence; a drop is a matter of data quality: info."""
+def severity(projected: float, p_value: float, kind: str, settings: DetectSettings, floor: float = 0.0) -> Severity:
+    """From `projected` (in the series' currency) times confidence: dollars, never sigma alone.
+
+    Below the scope's `floor` nothing is graver than info, and neither is what doubts the bill: a drop, missing data.
+    """
     weight = projected * confidence(p_value)
-    if kind == "drop" or weight < settings.warning:
+    if kind == "drop" or kind in DATA_KINDS or weight < max(settings.warning, floor):
         return Severity.INFO
     if weight < settings.error:
         return Severity.WARNING

@@ -10,6 +10,14 @@ from enum import StrEnum
 from finops_ai.domain.money import Money
 from finops_ai.domain.scope import Scope
 
+COST_KINDS = frozenset({"rise", "drop", "drift", "new_spend"})
+"""Kinds of episode that the cost of a scope tells of."""
+
+BUDGET_KINDS = frozenset({"budget_projected", "budget_exceeded"})
+
+DATA_KINDS = frozenset({"gap", "late_delivery", "shrunk_delivery", "tag_loss"})
+"""Kinds that doubt the bill, not the spending: for the owner of the data, never for whoever is on call."""
+
 
 class EpisodeState(StrEnum):
     OPEN = "open"
@@ -38,7 +46,11 @@ class FeedbackVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
-    """One contributor; the causes of an episode add up to its excess exactly."""
+    """One contributor; the causes of an episode add up to its excess exactly.
+
+    Where quantities are known `quantity_effect` and `price_effect` add up to `excess`; `mix_effect` is the part of the
+    former that comes from a share of the whole quantity that is not the usual one, the rest is volume.
+    """
 
     what: Mapping[str, str]
     expected: Money
@@ -46,6 +58,7 @@ class Cause:
     excess: Money
     quantity_effect: Money | None = None
     price_effect: Money | None = None
+    mix_effect: Money | None = None
     note: str = ""
 
 
@@ -64,12 +77,23 @@ class Feedback:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Acknowledgement:
+    """Somebody looks after an episode: from then on it is acknowledged, until it is resolved."""
+
+    episode_key: str
+    at: datetime
+    by: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Episode:
     """`excess` is observed minus expected over the judged days; `projected` what it comes to by month end.
 
-    `key` stays the same through growth, restatement and restart. `seen_in` are wider scopes in which the same
-    cause showed and which were therefore not opened. `accepted`: it is resolved because its level is taken as the new
-    normal, not because the cost went back.
+    `kind` is one of COST_KINDS, BUDGET_KINDS or DATA_KINDS. `key` stays the same through growth, restatement and
+    restart. `seen_in` are other scopes in which the same cause showed and which were therefore not opened. `accepted`:
+    it is resolved because its level is taken as the new normal, not because the cost went back. `restated`: the bill
+    was corrected, so that what it told of is no longer there. `shape` says what the cost did: see detection/shapes.py.
     """
 
     key: str
@@ -93,6 +117,8 @@ class Episode:
     seen_in: tuple[Scope, ...] = ()
     second_opinion: float | None = None
     accepted: bool = False
+    restated: bool = False
+    shape: str = ""
     feedback: Feedback | None = None
 
     def with_(self, **changes: object) -> Episode:

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from finops_ai.detection.explain import explain
-from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.money import EXACT
 from finops_ai.domain.page_decision import PageDecision
@@ -19,7 +19,7 @@ from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import Decision, Proposal
 from finops_ai.domain.realised import RealisedSum, summed
 from finops_ai.ledger import decisions, findings, proposals, savings, series
-from finops_ai.reporting.explanation import explanation
+from finops_ai.reporting.explanation import explanation, threshold_told
 
 BEFORE_DAYS = 14
 
@@ -42,6 +42,8 @@ def episode_row(episode: Episode) -> dict[str, Any]:
         "last_day": episode.last_day,
         "resolved_on": episode.resolved_on,
         "accepted": episode.accepted,
+        "restated": episode.restated,
+        "shape": episode.shape,
         "cost_basis": episode.cost_basis,
         "currency": episode.excess.currency,
         "expected": episode.expected.amount,
@@ -65,6 +67,7 @@ def episode_row(episode: Episode) -> dict[str, Any]:
                 "excess": cause.excess.amount,
                 "quantity_effect": cause.quantity_effect.amount if cause.quantity_effect else None,
                 "price_effect": cause.price_effect.amount if cause.price_effect else None,
+                "mix_effect": cause.mix_effect.amount if cause.mix_effect else None,
                 "note": cause.note,
             }
             for cause in episode.causes
@@ -132,6 +135,8 @@ def dearest_first(one: Episode) -> tuple[bool, Decimal, str]:
 def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: Mapping[str, int]) -> dict[str, Any]:
     """Why an episode opened, as data and (under "text") as words; from the ledger as known then."""
     found = findings.episode(engine, key, as_of)
+    if found.kind not in COST_KINDS:
+        return {**episode_row(found), "text": threshold_told(found)}
     level = tuple(name for name, _ in found.scope.pairs)
     every = series.series(
         engine, levels=[level], cost_basis=found.cost_basis, as_of=as_of, settle_days=settle_days, charges="usage"

@@ -2,43 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, timedelta
-from decimal import Decimal
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 
 from finops_ai.detection.answers import accepted_levels
-from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, finish, pick_breakdown, where
-from finops_ai.detection.levels import accepted
+from finops_ai.detection.budgets import advance_budgets
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.budget import Budget
+from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.known_event import KnownEvent
-from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.period import Days
-from finops_ai.domain.series import CostSeries
+from finops_ai.domain.scope import Scope
 from finops_ai.jobs.answers import dearest_first, episode_row
+from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
+from finops_ai.jobs.data_quality import SOURCE_LEVEL, doubted
+from finops_ai.jobs.explained import explained
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, told
-from finops_ai.ledger import costs, findings, series
+from finops_ai.ledger import findings, series
 
-ATTRIBUTES = (
-    "x_sku_group",
-    "x_ai_model",
-    "service_name",
-    "x_cost_center",
-    "sub_account_id",
-    "region_id",
-    "x_environment",
-)
-"""Keys by which an episode is explained and placed; where several explain it as well, the first does."""
+ALSO_WATCHED: tuple[tuple[str, ...], ...] = (("sub_account_id",), ("service_name",))
+"""Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
 
-PLACES = (*ATTRIBUTES, "x_environment")
-"""Keys that say where an episode is."""
-
+NOBODY: Mapping[str, str] = {}
 _INSTANT = timedelta(microseconds=1)
 
 
@@ -50,19 +39,22 @@ def detect(
     settings: DetectSettings,
     voice: Voice,
     announced: Sequence[KnownEvent] = (),
+    budgets: Sequence[Budget] = (),
+    data_owners: Mapping[str, str] = NOBODY,
 ) -> Outcome:
     """Judge every scope's last days by what was expected before them, and bring its episodes up to date.
 
     Run again for the same instant it finds the same: episodes known before that instant are what it starts from.
     """
-    watched = series.series(
+    every = series.series(
         turn.engine,
-        levels=LEVELS_OF_SCOPE,
+        levels=(*LEVELS_OF_SCOPE, *ALSO_WATCHED, SOURCE_LEVEL),
         cost_basis=cost_basis,
         as_of=turn.as_of,
         settle_days=settle_days,
         charges="usage",
     )
+    watched = [one for one in every if _is_watched(one.scope)]
     turn.progress(f"judging {len(watched)} series")
     previous = findings.episodes(turn.engine, turn.as_of - _INSTANT)
     fills = filling(turn, cost_basis)
@@ -76,12 +68,23 @@ def detect(
     )
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
+    bill = doubted(
+        turn,
+        [one for one in found.episodes if one.kind in COST_KINDS],
+        previous,
+        every,
+        cost_basis=cost_basis,
+        settings=settings,
+        owners=data_owners,
+    )
     episodes = tuple(
         episode
         if episode == known.get(episode.key)
-        else _explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
-        for episode in found.episodes
+        else explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
+        for episode in bill.cost
     )
+    stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
+    episodes += (*advance_budgets(previous, stand, as_of=turn.as_of, settings=settings), *bill.data)
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     decisions, messages = told(turn, episodes, by_key, judged, voice=voice, detect=settings)
     if not turn.dry_run:
@@ -93,48 +96,17 @@ def detect(
             decisions=decisions,
             messages=messages,
         )
+    return _outcome(turn, episodes, series=len(watched), messages=len(messages))
+
+
+def _is_watched(scope: Scope) -> bool:
+    """Sources are the data's; an account or a service without a name is the rest of the bill, not a scope."""
+    keys = tuple(key for key, _ in scope.pairs)
+    return keys != SOURCE_LEVEL and (keys not in ALSO_WATCHED or all(value for _, value in scope.pairs))
+
+
+def _outcome(turn: Turn, episodes: Sequence[Episode], *, series: int, messages: int) -> Outcome:
     open_now = [episode for episode in episodes if episode.state is not EpisodeState.RESOLVED]
-    counts = {"series": len(watched), "episodes": len(episodes), "open": len(open_now), "messages": len(messages)}
+    counts = {"series": series, "episodes": len(episodes), "open": len(open_now), "messages": messages}
     rows = tuple(episode_row(episode) for episode in sorted(episodes, key=dearest_first))
     return Outcome(job="detect", as_of=turn.as_of, counts=counts, results=rows)
-
-
-def _explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries) -> Episode:
-    """The episode with the ledger's exact cost, the dimension that explains it best, and where it is."""
-    during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
-    before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
-    rows = costs.breakdown(
-        turn.engine,
-        scope=episode.scope,
-        currency=episode.excess.currency,
-        cost_basis=cost_basis,
-        days=Days(before.start, during.end),
-        keys=PLACES,
-        as_of=turn.as_of,
-    )
-    observed = total(row["cost"] for row in rows if row["day"] in during)
-    breakdowns = {key: _breakdown(rows, (key,), before, during) for key in PLACES}
-    within = [one for key, one in breakdowns.items() if key in ATTRIBUTES and episode.scope.get(key) is None]
-    done = finish(episode, observed=observed, breakdown=pick_breakdown(within)[0])
-    places: dict[str, str] = {}
-    for breakdown in breakdowns.values():
-        places |= where(causes(breakdown, expected=done.expected, observed=done.observed))
-    return done.with_(where={**places, **done.where}, accepted=accepted(done, watched))
-
-
-def _breakdown(rows: Iterable[Mapping[str, Any]], keys: tuple[str, ...], before: Days, during: Days) -> Breakdown:
-    sums: dict[tuple[date, tuple[str, ...]], tuple[Decimal, Decimal | None]] = {}
-    for row in rows:
-        at = (row["day"], tuple(str(row[key]) for key in keys))
-        cost, quantity = sums.get(at, (Decimal(0), Decimal(0)))
-        more = row["quantity"]
-        known = None if quantity is None or more is None else EXACT.add(quantity, more)
-        sums[at] = (EXACT.add(cost, row["cost"]), known)
-    shares = [Share(day, what, cost, quantity) for (day, what), (cost, quantity) in sums.items()]
-    return Breakdown(
-        keys=keys,
-        baseline_days=tuple(before),
-        episode_days=tuple(during),
-        baseline=[share for share in shares if share.day in before],
-        during=[share for share in shares if share.day in during],
-    )

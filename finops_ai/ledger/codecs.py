@@ -112,6 +112,8 @@ def episode_to_json(episode: Episode) -> Json:
         "seen_in": [scope.key for scope in episode.seen_in],
         "second_opinion": None if episode.second_opinion is None else _float(episode.second_opinion),
         "accepted": episode.accepted,
+        "restated": episode.restated,
+        "shape": episode.shape,
     }
 
 
@@ -138,6 +140,8 @@ def episode_from_json(value: Json, feedback: Feedback | None = None) -> Episode:
         seen_in=tuple(Scope.from_key(key) for key in value["seen_in"]),
         second_opinion=None if value["second_opinion"] is None else float(value["second_opinion"]),
         accepted=value["accepted"],
+        restated=value.get("restated", False),
+        shape=value.get("shape", ""),
         feedback=feedback,
     )
 
@@ -150,6 +154,7 @@ def _cause_to_json(cause: Cause) -> Json:
         "excess": _money(cause.excess),
         "quantity_effect": _money(cause.quantity_effect) if cause.quantity_effect else None,
         "price_effect": _money(cause.price_effect) if cause.price_effect else None,
+        "mix_effect": _money(cause.mix_effect) if cause.mix_effect else None,
         "note": cause.note,
     }
 
@@ -162,6 +167,7 @@ def _cause_from_json(value: Json) -> Cause:
         excess=_to_money(value["excess"]),
         quantity_effect=_to_money(value["quantity_effect"]) if value["quantity_effect"] else None,
         price_effect=_to_money(value["price_effect"]) if value["price_effect"] else None,
+        mix_effect=_to_money(value["mix_effect"]) if value.get("mix_effect") else None,
         note=value["note"],
     )
 

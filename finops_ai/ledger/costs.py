@@ -55,8 +55,15 @@ def breakdown(
     as_of: datetime,
     charges: str = "usage",
 ) -> list[dict[str, Any]]:
-    """What a scope's cost is made of: one mapping for each day and `keys`, with `cost` and `quantity`, sorted."""
-    measured = [sa.func.sum(cost_column(cost_basis)).label("cost"), _quantity("quantity")]
+    """What a scope's cost is made of: one mapping for each day and `keys`, with its measures, sorted.
+
+    They are `cost`, `list_cost` (what it would have been at list prices) and `quantity`.
+    """
+    measured = [
+        sa.func.sum(cost_column(cost_basis)).label("cost"),
+        sa.func.sum(charge.c.list_cost).label("list_cost"),
+        _quantity("quantity"),
+    ]
     where = [*scope.pairs, ("currency", currency)]
     with engine.connect() as connection:
         return _grouped(connection, as_of, days, ["day", *keys], measured, where, of_kind(charges))

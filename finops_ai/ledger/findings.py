@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from psycopg.types.json import Jsonb
 from sqlalchemy.dialects import postgresql as pg
 
-from finops_ai.domain.episode import Episode, Feedback, FeedbackVerdict
+from finops_ai.domain.episode import Episode, EpisodeState, Feedback, FeedbackVerdict
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import Forecast, Score
 from finops_ai.domain.message import Message
@@ -18,7 +18,7 @@ from finops_ai.domain.money import Money
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
-from finops_ai.ledger import bulk, codecs, outbox
+from finops_ai.ledger import acknowledgements, bulk, codecs, outbox
 from finops_ai.ledger import decisions as told
 from finops_ai.ledger.connect import driver_errors, psycopg_connection, transaction
 from finops_ai.ledger.tables import episode as episode_table
@@ -60,7 +60,7 @@ def record(
 
 
 def episodes(engine: sa.Engine, as_of: datetime) -> list[Episode]:
-    """Every episode as it was known at `as_of`, with the feedback given by then; by opening day and key."""
+    """Every episode as it was known at `as_of`, with what people said of it by then; by opening day and key."""
     return _episodes(engine, as_of, sa.true())
 
 
@@ -184,8 +184,15 @@ def _episodes(engine: sa.Engine, as_of: datetime, chosen: sa.ColumnElement[bool]
     with engine.connect() as connection:
         rows = connection.execute(latest.order_by(table.c.key, table.c.as_of_day.desc())).all()
     given = {each.episode_key: each for each in feedbacks(engine, as_of)}
+    looked_after = acknowledgements.in_force(engine, as_of)
     made = [codecs.episode_from_json(row.body, given.get(row.key)) for row in rows]
-    return sorted(made, key=lambda each: (each.opened_on, each.key))
+    said = [
+        each.with_(state=EpisodeState.ACKNOWLEDGED)
+        if each.key in looked_after and each.state is EpisodeState.OPEN
+        else each
+        for each in made
+    ]
+    return sorted(said, key=lambda each: (each.opened_on, each.key))
 
 
 def _forecast_row(forecast: Forecast) -> dict[str, Any]:

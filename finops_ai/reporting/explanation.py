@@ -9,7 +9,7 @@ from typing import Any
 from finops_ai.domain.episode import Cause, Episode
 from finops_ai.domain.series import CostSeries
 from finops_ai.reporting.formats import money
-from finops_ai.reporting.page import place
+from finops_ai.reporting.page import place, title
 from finops_ai.reporting.text import one_line
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -22,10 +22,11 @@ def explanation(episode: Episode, told: Mapping[str, Any], series: CostSeries) -
     currency = episode.excess.currency
     lines = [
         place(episode),
-        f"  episode      {episode.key}  {episode.kind}, {episode.state.value}, {episode.severity.value}",
+        f"  episode      {episode.key}  {_kind(episode)}, {episode.state.value}, {episode.severity.value}",
         f"  days         {episode.opened_on} to {episode.last_day}"
         + (f", resolved {episode.resolved_on}" if episode.resolved_on else "")
-        + (" (taken as the new normal: the cost stayed)" if episode.accepted else ""),
+        + (" (taken as the new normal: the cost stayed)" if episode.accepted else "")
+        + (" (the bill was corrected: it no longer shows this)" if episode.restated else ""),
         f"  observed     {money(episode.observed.amount, currency)} ({episode.cost_basis} cost)",
         f"  expected     {money(episode.expected.amount, currency)} by {episode.forecaster}",
         f"  excess       {money(episode.excess.amount, currency, sign=True)}, "
@@ -47,6 +48,25 @@ def explanation(episode: Episode, told: Mapping[str, Any], series: CostSeries) -
     return "\n".join(lines)
 
 
+def threshold_told(episode: Episode) -> str:
+    """Lines for a person of an episode that no series of cost explains: a budget, or the data behind the bill."""
+    currency = episode.excess.currency
+    lines = [
+        title(episode),
+        f"  episode      {episode.key}  {episode.kind}, {episode.state.value}, {episode.severity.value}",
+        f"  days         {episode.opened_on} to {episode.last_day}"
+        + (f", resolved {episode.resolved_on}" if episode.resolved_on else ""),
+        f"  observed     {money(episode.observed.amount, currency)}",
+        f"  expected     {money(episode.expected.amount, currency)}",
+        f"  threshold    {one_line(episode.threshold, 300)}",
+    ]
+    lines += [f"  {key:<12} {one_line(value, NAME_LENGTH)}" for key, value in episode.where.items()]
+    if episode.seen_in:
+        lines.append("  also seen in " + ", ".join(one_line(str(scope), NAME_LENGTH) for scope in episode.seen_in))
+    lines += [f"    {money(cause.excess.amount, currency, sign=True):>14}  {_cause(cause)}" for cause in episode.causes]
+    return "\n".join(lines)
+
+
 def spark(episode: Episode, series: CostSeries) -> str:
     """Four weeks up to the episode's last day, one bar a day from zero to the largest."""
     end = (episode.last_day - series.days.start + timedelta(days=1)).days
@@ -57,13 +77,21 @@ def spark(episode: Episode, series: CostSeries) -> str:
     return "".join(BARS[min(len(BARS) - 1, int(max(0.0, float(value)) / top * len(BARS)))] for value in values)
 
 
+def _kind(episode: Episode) -> str:
+    """Its kind, and where that says more what the cost did."""
+    more = {"price": "the unit price rose", "commitment": "a discount ended or covers less"}
+    told = more.get(episode.shape, episode.shape)
+    return episode.kind if told in ("", episode.kind, "new") else f"{episode.kind} ({told})"
+
+
 def _cause(cause: Cause) -> str:
     names = " · ".join(one_line(value, NAME_LENGTH) for value in cause.what.values())
     effects = ""
     if cause.quantity_effect and cause.price_effect:
         code = cause.excess.currency
+        mix = f", of it mix {money(cause.mix_effect.amount, code, sign=True)}" if cause.mix_effect else ""
         effects = (
-            f" (quantity {money(cause.quantity_effect.amount, code, sign=True)}, "
+            f" (quantity {money(cause.quantity_effect.amount, code, sign=True)}{mix}, "
             f"price {money(cause.price_effect.amount, code, sign=True)})"
         )
     note = f" — {one_line(cause.note, 120)}" if cause.note else ""

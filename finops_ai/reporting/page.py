@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from finops_ai.domain.episode import Cause, Episode, EpisodeState, Severity
+from finops_ai.domain.episode import BUDGET_KINDS, DATA_KINDS, Cause, Episode, EpisodeState, Severity
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.focus import NONE
 from finops_ai.domain.money import Money, plain, total
 from finops_ai.reporting.formats import compact, day_year, money
+from finops_ai.reporting.page_kinds import budget_summary, budget_title, data_summary, data_title
 from finops_ai.reporting.text import one_line
 
 TAGS = {Severity.INFO: "INFO", Severity.WARNING: "WARN", Severity.ERROR: "ERROR", Severity.CRITICAL: "CRIT"}
-DATA_KINDS = frozenset({"gap", "data_quality", "incomplete"})
-"""Kinds of episode that doubt the bill, not the spending."""
-
 PLACES = ("x_cost_center", "x_ai_model", "service_name", "x_sku_group")
 """Keys that name an episode's place, from wide to narrow."""
 
@@ -79,10 +77,17 @@ def page_body(episode: Episode, *, context: PageContext) -> dict[str, Any]:
 
 def title(episode: Episode) -> str:
     """Where, and by how much so far: the line of a list."""
+    if episode.kind in BUDGET_KINDS:
+        return budget_title(episode)
+    if episode.kind in DATA_KINDS:
+        return data_title(episode)
     return f"{place(episode)}: {money(episode.excess.amount, episode.excess.currency, sign=True)} against expected"
 
 
 def summary(episode: Episode, context: PageContext) -> str:
+    if episode.kind in BUDGET_KINDS | DATA_KINDS:
+        tag = "RESOLVED" if episode.state is EpisodeState.RESOLVED else TAGS[episode.severity]
+        return f"[{tag}] {budget_summary(episode) if episode.kind in BUDGET_KINDS else data_summary(episode)}"
     if episode.state is EpisodeState.RESOLVED:
         return f"[RESOLVED] {place(episode)}: {_resolved(episode)}"
     return f"[{TAGS[episode.severity]}] {place(episode)}: {_observed(episode, context)} {_outlook(episode)}"
@@ -113,8 +118,6 @@ def _observed(episode: Episode, context: PageContext) -> str:
 
 
 def _outlook(episode: Episode) -> str:
-    if episode.kind in DATA_KINDS:
-        return "The bill looks incomplete: check the export before trusting this figure."
     if episode.excess.amount < 0:
         less = money(abs(episode.excess.amount), episode.excess.currency)
         return f"{less} less than expected so far: check that the workload runs and that its bill is whole."
@@ -129,6 +132,8 @@ def _resolved(episode: Episode) -> str:
     since = f" since {day_year(episode.resolved_on)}" if episode.resolved_on else ""
     excess = money(episode.excess.amount, episode.excess.currency, sign=True)
     days = _days(episode)
+    if episode.restated:
+        return f"the bill was corrected: what it showed is no longer there{since}. It now comes to {excess}."
     if episode.accepted:
         return (
             f"taken as the new normal{since}: the cost stayed. The change came to {excess} over its first {days} days."

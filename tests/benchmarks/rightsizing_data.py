@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from finops_ai.domain.series import FloatArray
 from finops_ai.domain.usage import ContainerUsage, Workload
 from finops_ai.rightsizing.settings import MIB
 
@@ -58,7 +59,11 @@ def simulated_traces(pods: int = 2) -> list[ContainerUsage]:
     rhythm = 1 + 0.4 * np.sin(np.array(hours) / 24 * 2 * np.pi)
     noise = draw.lognormal(0, 0.05, len(hours))
     burst = np.where(draw.random(len(hours)) < 0.03, 9.0, 1.4)
-    told = {"daily": (0.05 * rhythm * noise, 1.4), "bursty": (0.01 * noise, burst), "idle": (0.0001 * noise, 1.4)}
+    told: dict[str, tuple[FloatArray, FloatArray | float]] = {
+        "daily": (0.05 * rhythm * noise, 1.4),
+        "bursty": (0.01 * noise, burst),
+        "idle": (0.0001 * noise, 1.4),
+    }
     return [
         ContainerUsage(
             workload=Workload("shop", "default", "Deployment", name),
@@ -98,9 +103,7 @@ def _variant(trace: ContainerUsage, number: int) -> ContainerUsage:
     hour = np.concatenate([at[pick] % WEEK + week * WEEK for week, pick in enumerate(picks)])
     day_cpu = np.exp(draw.normal(0, 0.08, 28))[hour // 24] * size_cpu
     day_memory = np.exp(draw.normal(0, 0.03, 28))[hour // 24] * size_memory
-    limits = {"cpu_request_cores": size_cpu, "cpu_limit_cores": size_cpu}
-    limits |= {"memory_request_bytes": size_memory, "memory_limit_bytes": size_memory}
-    return replace(
+    drawn = replace(
         trace,
         workload=replace(trace.workload, name=f"{trace.workload.name}-{number}"),
         hours=tuple(start + timedelta(hours=int(one)) for one in hour),
@@ -110,5 +113,11 @@ def _variant(trace: ContainerUsage, number: int) -> ContainerUsage:
         memory_bytes_avg=trace.memory_bytes_avg[index] * day_memory,
         memory_bytes_max=trace.memory_bytes_max[index] * day_memory,
         throttled_ratio=trace.throttled_ratio[index],
-        **{name: (getattr(trace, name) or 0) * scale for name, scale in limits.items()},
+    )
+    return replace(
+        drawn,
+        cpu_request_cores=(drawn.cpu_request_cores or 0) * size_cpu,
+        cpu_limit_cores=(drawn.cpu_limit_cores or 0) * size_cpu,
+        memory_request_bytes=(drawn.memory_request_bytes or 0) * size_memory,
+        memory_limit_bytes=(drawn.memory_limit_bytes or 0) * size_memory,
     )

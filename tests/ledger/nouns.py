@@ -43,6 +43,7 @@ CAUSES = st.builds(
     excess=MONEY,
     quantity_effect=st.none() | MONEY,
     price_effect=st.none() | MONEY,
+    mix_effect=st.none() | MONEY,
     note=TEXTS,
 )
 EPISODES = st.builds(
@@ -68,6 +69,8 @@ EPISODES = st.builds(
     seen_in=st.lists(SCOPES, max_size=3).map(tuple),
     second_opinion=st.none() | FLOATS,
     accepted=st.booleans(),
+    restated=st.booleans(),
+    shape=TEXTS,
     feedback=st.none(),
 )
 

@@ -9,7 +9,8 @@ from decimal import Decimal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finops_ai.detection.causes import Breakdown, Share, causes, finish, pick_breakdown, where
+from finops_ai.detection.causes import causes, finish, where
+from finops_ai.detection.contributors import Breakdown, Share
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.explain import explain
 from finops_ai.detection.settings import DetectSettings
@@ -137,18 +138,45 @@ def test_causes_add_up_to_the_last_digit(
             assert one.quantity_effect + one.price_effect == one.excess
 
 
-def test_the_breakdown_that_concentrates_the_excess_comes_first() -> None:
-    regions = _breakdown(("region_id",), {"eu": 50, "us": 50, "ap": 50}, {"eu": 90, "us": 95, "ap": 85})
-    services = _breakdown(("service_name",), {"ec2": 75, "s3": 75}, {"ec2": 195, "s3": 75})
-    both = _breakdown(("service_name", "region_id"), {"ec2": 75, "s3": 75}, {"ec2": 195, "s3": 75})
-    single = _breakdown(("x_ai_model",), {"clip": 150}, {"clip": 270})
-    ranked = pick_breakdown([single, regions, both, services])
-    assert [one.keys for one in ranked] == [
-        ("service_name",),
-        ("service_name", "region_id"),
-        ("region_id",),
-        ("x_ai_model",),
-    ]
+def test_price_volume_and_mix_add_up_for_every_cause_and_for_the_rest() -> None:
+    """Twice the tokens, all of the growth at the dearer model, whose price fell."""
+    usual = {"large": (10, 100), "small": (1, 100), "tiny": (1, 200)}
+    now = {"large": (18, 200), "small": (1, 100), "tiny": (5, 500)}
+    breakdown = Breakdown(
+        keys=("x_ai_model",),
+        baseline_days=BEFORE,
+        episode_days=DURING[:1],
+        baseline=[Share(d, (m,), Decimal(c), Decimal(q), "Tokens") for d in BEFORE for m, (c, q) in usual.items()],
+        during=[Share(DURING[0], (m,), Decimal(c), Decimal(q), "Tokens") for m, (c, q) in now.items()],
+    )
+    found = causes(breakdown, expected=_usd(12), observed=_usd(24), top=1)
+    large, rest = found
+    assert (large.what, large.excess) == ({"x_ai_model": "large"}, _usd(8))
+    assert (large.quantity_effect, large.price_effect, large.mix_effect) == (_usd(10), _usd(-2), _usd(0))
+    assert (rest.quantity_effect, rest.price_effect, rest.mix_effect) == (_usd("1.5"), _usd("2.5"), _usd("-0.5"))
+    assert large.note == "200 Tokens instead of 100"
+
+
+def test_quantities_of_different_units_say_nothing_of_the_price() -> None:
+    breakdown = Breakdown(
+        keys=("x",),
+        baseline_days=BEFORE,
+        episode_days=DURING[:1],
+        baseline=[Share(day, ("a",), Decimal(5), Decimal(1), unit) for day in BEFORE for unit in ("Hours", "GB")],
+        during=[Share(DURING[0], ("a",), Decimal(9), Decimal(1), unit) for unit in ("Hours", "GB")],
+    )
+    (one,) = causes(breakdown, expected=_usd(10), observed=_usd(18))
+    assert (one.quantity_effect, one.price_effect, one.mix_effect) == (None, None, None)
+
+
+def test_the_place_of_the_fault_comes_first() -> None:
+    found = causes(
+        _breakdown(("x",), {"a": 10, "b": 1000}, {"a": 40, "b": 1060}),
+        expected=_usd(3030),
+        observed=_usd(3300),
+        first=[("a",)],
+    )
+    assert [one.what["x"] for one in found] == ["a", "b"]
 
 
 def test_a_finished_episode_is_exact_and_explains_itself() -> None:

@@ -56,7 +56,8 @@ def test_a_drop_asks_whether_it_runs() -> None:
 
 def test_a_doubtful_bill_is_no_verdict() -> None:
     body = page_body(episode(**ONE_DAY, kind="gap"), context=context())
-    assert "The bill looks incomplete" in body["summary"]
+    assert "check the export" in body["summary"]
+    assert "paged as a drop" in body["summary"]
     assert "by month end" not in body["summary"]
 
 

@@ -1,0 +1,37 @@
+"""Somebody takes an episode: kept, and told in the same transaction to everyone who was told of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Engine
+
+from finops_ai.domain.episode import Acknowledgement, Episode, EpisodeState
+from finops_ai.domain.errors import UsageError
+from finops_ai.domain.message import Message
+from finops_ai.ledger import acknowledgements, findings
+from finops_ai.ledger.connect import transaction
+from finops_ai.reporting.page import PageContext, page_body
+
+ACKNOWLEDGED = "episode_acknowledged"
+
+
+def acknowledge(engine: Engine, key: str, *, by: str, note: str, as_of: datetime) -> Episode:
+    """Keep that `by` looks after the episode; acknowledged already, nothing changes.
+
+    Raises UsageError when there is no such episode, or when it is resolved.
+    """
+    found = findings.episode(engine, key, as_of)
+    if found.state is EpisodeState.RESOLVED:
+        raise UsageError(f"episode {found.key} is resolved since {found.resolved_on}: nothing is left to acknowledge")
+    if found.state is EpisodeState.ACKNOWLEDGED:
+        return found
+    taken = found.with_(state=EpisodeState.ACKNOWLEDGED)
+    body = page_body(taken, context=PageContext(as_of=as_of, complete_through=None))
+    body |= {"acknowledged_by": by, "note": note}
+    told = acknowledgements.told_to(engine, f"finops/{found.key}")
+    messages = [Message(key=f"finops/{found.key}", kind=ACKNOWLEDGED, sink=sink, body=body) for sink in told]
+    with transaction(engine) as connection:
+        acknowledgements.keep(connection, Acknowledgement(episode_key=found.key, at=as_of, by=by, note=note))
+        findings.record(connection, as_of=as_of, messages=messages)
+    return taken
