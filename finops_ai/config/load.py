@@ -14,6 +14,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 from finops_ai.config import variables
 from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.delivery import Delivery
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.savings import Savings
@@ -93,6 +94,7 @@ class Config:
     known_events: tuple[KnownEvent, ...]
     detect: Detect
     alerts: Alerts
+    delivery: Delivery
     recommend: Recommend
     pull_requests: Terms
     savings: Savings

@@ -16,6 +16,7 @@ from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.delivery import Delivery
 from finops_ai.config.savings import Savings
 from finops_ai.config.values import ANY_CURRENCY, Amounts, Text, TimeZone, currency, wrong
 from finops_ai.config.web import Web
@@ -248,6 +249,7 @@ class Sections(Section):
     known_events: tuple[KnownEvent, ...] = ()
     detect: Detect = Detect()
     alerts: Alerts = Alerts()
+    delivery: Delivery = Delivery()
     recommend: Recommend = Recommend()
     pull_requests: Terms = Terms()
     savings: Savings = Savings()

@@ -12,8 +12,8 @@ from finops_ai.domain.episode import Cause, Episode, EpisodeState, Severity
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.focus import NONE
 from finops_ai.domain.money import Money, plain, total
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import compact, day_year, money
-from finops_ai.reporting.text import one_line
 
 TAGS = {Severity.INFO: "INFO", Severity.WARNING: "WARN", Severity.ERROR: "ERROR", Severity.CRITICAL: "CRIT"}
 DATA_KINDS = frozenset({"gap", "data_quality", "incomplete"})
