@@ -14,7 +14,7 @@ from finops_ai.config.document import ConfigProblem, Document, Key, problem
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import TELLTALE, Secrets
 
-LISTED = 20
+LISTED = 24
 _SHOWN = 60
 _WORDS = {
     "bool_parsing": "must be true or false",
