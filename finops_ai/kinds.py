@@ -15,7 +15,7 @@ from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
 from finops_ai.forges import gitea, github, gitlab
-from finops_ai.sinks import folder, pagerduty
+from finops_ai.sinks import alertmanager, email, folder, pagerduty, slack, webhook
 from finops_ai.sources import (
     anthropic_usage,
     aws_cur,
@@ -44,6 +44,13 @@ SOURCES: dict[str, ModuleType] = {
 }
 USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
 LIVE: dict[str, ModuleType] = {"kubernetes_api": kubernetes_api, "kubernetes_files": kubernetes_files}
-SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
+SINKS: dict[str, ModuleType] = {
+    "alertmanager": alertmanager,
+    "email": email,
+    "folder": folder,
+    "pagerduty": pagerduty,
+    "slack": slack,
+    "webhook": webhook,
+}
 FORGES: dict[str, ModuleType] = {"folder": folder_forge, "gitea": gitea, "github": github, "gitlab": gitlab}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}

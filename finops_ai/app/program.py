@@ -159,11 +159,12 @@ class App:
             return self._run("recommend", as_of, dry_run, work)
 
     def deliver(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.deliver import deliver, waiting
+        from finops_ai.jobs.deliver import Patience, deliver, waiting
 
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner)
-        return self._run("deliver", as_of, dry_run, work)
+        patience = Patience(**dict(self.config.delivery))
+        work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner, patience)
+        return self._run("deliver", as_of, dry_run, work, alone=False)
 
     drift = drifting.drift
 
@@ -276,6 +277,8 @@ class App:
     def pull(self, key: str) -> dict[str, Any]:
         return answers.pull(self.engine, key)
 
-    def _run(self, job: str, as_of: datetime, dry_run: bool, work: Callable[[Turn], Outcome]) -> Outcome:
+    def _run(
+        self, job: str, as_of: datetime, dry_run: bool, work: Callable[[Turn], Outcome], *, alone: bool = True
+    ) -> Outcome:
         turn = Turn(engine=self.engine, as_of=as_of, now=self.now, dry_run=dry_run, progress=self.progress)
-        return run(job, turn, work)
+        return run(job, turn, work, alone=alone)

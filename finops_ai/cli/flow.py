@@ -131,7 +131,7 @@ def deliver(
     """Send what waits in the outbox to sinks and forges, and keep the receipts."""
     with call(context).app() as app:
         outcome = app.deliver(call(context).as_of(app.now()), dry_run=dry_run)
-        show(outcome.results, output, ("key", "kind", "sink", "state", "remote_id"))
+        show(outcome.results, output, ("key", "kind", "sink", "state", "remote_id", "reason"))
         finish(outcome)
 
 

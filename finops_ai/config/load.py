@@ -16,6 +16,7 @@ from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
 from finops_ai.config.data_quality import DataQuality
+from finops_ai.config.delivery import Delivery
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
 from finops_ai.config.savings import Savings
@@ -97,6 +98,7 @@ class Config:
     alerts: Alerts
     budgets: Budgets
     data_quality: DataQuality
+    delivery: Delivery
     recommend: Recommend
     pull_requests: Terms
     savings: Savings

@@ -18,6 +18,7 @@ from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
 from finops_ai.config.data_quality import DataQuality
+from finops_ai.config.delivery import Delivery
 from finops_ai.config.floors import ScopeFloor
 from finops_ai.config.savings import Savings
 from finops_ai.config.values import ANY_CURRENCY, Amounts, Text, TimeZone, currency, wrong
@@ -254,6 +255,7 @@ class Sections(Section):
     alerts: Alerts = Alerts()
     budgets: Budgets = ()
     data_quality: DataQuality = DataQuality()
+    delivery: Delivery = Delivery()
     recommend: Recommend = Recommend()
     pull_requests: Terms = Terms()
     savings: Savings = Savings()

@@ -45,10 +45,14 @@ class UsageError(FinopsError):
 
 
 class Unavailable(FinopsError):
-    """An upstream did not answer as it should; trying again later may help."""
+    """An upstream did not answer as it should; trying again later may help.
 
-    def __init__(self, message: str, *, retry_after_seconds: float | None = None) -> None:
+    `unsure` when it may have done what it was asked all the same.
+    """
+
+    def __init__(self, message: str, *, retry_after_seconds: float | None = None, unsure: bool = False) -> None:
         self.retry_after_seconds = retry_after_seconds
+        self.unsure = unsure
         super().__init__(message)
 
 

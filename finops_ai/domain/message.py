@@ -12,8 +12,8 @@ from typing import Any
 class Message:
     """`key` is the receiver's deduplication key; (key, sink, body version) is unique in the outbox.
 
-    `kind` is episode_opened, episode_updated, episode_resolved, proposal or report; `body` is plain data that the
-    sink turns into its own format.
+    `kind` is episode_opened, episode_updated, episode_acknowledged, episode_resolved, the same four of a storm,
+    digest, change, proposal or report; `body` is plain data that the sink turns into its own format.
     """
 
     key: str
@@ -30,3 +30,11 @@ class Receipt:
     sent_at: datetime
     remote_id: str
     certain: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A message with the proof that its receiver took it."""
+
+    message: Message
+    receipt: Receipt

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
@@ -14,6 +15,9 @@ from finops_ai.ledger import runs
 from finops_ai.ledger.connect import exclusive
 
 Progress = Callable[[str], None]
+
+LONGEST_SHARED_RUN = timedelta(hours=1)
+"""A run without a lock that is still open after this long has died."""
 
 
 def silent(_: str) -> None:
@@ -34,15 +38,16 @@ class Turn:
     progress: Progress = field(default=silent)
 
 
-def run(job: str, turn: Turn, work: Callable[[Turn], Outcome]) -> Outcome:
-    """Run `work` once under the job's lock and keep a record of it.
+def run(job: str, turn: Turn, work: Callable[[Turn], Outcome], *, alone: bool = True) -> Outcome:
+    """Run `work` once under the job's lock and keep a record of it. Not `alone`, it may run in several processes.
 
     Raises Unavailable when another process runs the same job, and whatever `work` raises, after recording it.
     """
     if turn.dry_run:
         return work(turn)
-    with exclusive(turn.engine, f"job:{job}"):
-        run_id = runs.start(turn.engine, job, turn.as_of, turn.now())
+    with exclusive(turn.engine, f"job:{job}") if alone else nullcontext():
+        died_before = turn.now() - (timedelta(0) if alone else LONGEST_SHARED_RUN)
+        run_id = runs.start(turn.engine, job, turn.as_of, turn.now(), died_before=died_before)
         try:
             outcome = work(turn)
         except BaseException as error:

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
-from finops_ai.domain.message import Message, Receipt
+from finops_ai.domain.message import Delivered, Message, Receipt
 from finops_ai.ledger import codecs
+from finops_ai.ledger.outbox_tables import receiver
 from finops_ai.ledger.tables import message as message_table
 
 UNSENT = ("queued", "claimed")
@@ -19,23 +20,33 @@ UNSENT = ("queued", "claimed")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimedMessage:
-    """A message that one worker may send until its lease ends; `attempts` counts this one."""
+    """A message that one worker may send until its lease ends; `attempts` counts this one.
+
+    `unsure` counts the earlier attempts of which nobody knows whether the receiver took them; `before` is the newest
+    earlier message of its sink and key that was taken.
+    """
 
     id: int
     message: Message
     attempts: int
+    unsure: int
     as_of: datetime
+    before: Delivered | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredMessage:
-    """A message and what became of it: `state` is queued, claimed, sent or rejected."""
+    """A message and what became of it: `state` is queued, claimed, sent, rejected or superseded.
+
+    `unsure` counts the attempts of which nobody knows whether the receiver took them.
+    """
 
     id: int
     message: Message
     as_of: datetime
     state: str
     attempts: int
+    unsure: int
     not_before: datetime | None
     error: str | None
     receipt: Receipt | None
@@ -65,11 +76,14 @@ def put(connection: sa.Connection, messages: Sequence[Message], as_of: datetime)
     return len(connection.scalars(queued).all())
 
 
-def claim(engine: sa.Engine, now: datetime, limit: int, lease_seconds: float, owner: str) -> list[ClaimedMessage]:
+def claim(
+    engine: sa.Engine, now: datetime, limit: int, lease_seconds: float, owner: str, *, sink: str | None = None
+) -> list[ClaimedMessage]:
     """Take up to `limit` messages that are due, oldest first, for `lease_seconds`; no two workers get the same one.
 
-    A later message of one sink and key waits until the earlier one is sent or rejected. A claim whose lease ended is
-    free again: its owner may have died after sending, so a receiver can see a message twice, never none.
+    A later message of one sink and key waits until the earlier one is sent or rejected; those of a paused receiver
+    wait until the pause ends. A claim whose lease ended is free again: its owner may have died after sending, so a
+    receiver can see a message twice, never none.
     """
     table = message_table
     earlier = table.alias()
@@ -79,28 +93,68 @@ def claim(engine: sa.Engine, now: datetime, limit: int, lease_seconds: float, ow
         earlier.c.id < table.c.id,
         earlier.c.state.in_(UNSENT),
     )
+    paused = sa.exists().where(receiver.c.name == table.c.sink, receiver.c.paused_until > now)
     due = sa.or_(
         sa.and_(table.c.state == "queued", sa.func.coalesce(table.c.not_before, now) <= now),
         sa.and_(table.c.state == "claimed", table.c.lease_until <= now),
     )
-    chosen = sa.select(table.c.id).where(due, ~waits).order_by(table.c.id).limit(limit)
+    chosen = sa.select(table.c.id).where(due, ~waits, ~paused).order_by(table.c.id).limit(limit)
+    if sink is not None:
+        chosen = chosen.where(table.c.sink == sink)
     claimed = (
         sa.update(table)
-        .where(table.c.id.in_(chosen.with_for_update(skip_locked=True).scalar_subquery()))
+        .where(table.c.id.in_(chosen.with_for_update(skip_locked=True, of=table).scalar_subquery()))
         .values(
             state="claimed",
             owner=owner,
             lease_until=now + timedelta(seconds=lease_seconds),
             attempts=table.c.attempts + 1,
+            unsure=table.c.unsure + sa.case((table.c.state == "claimed", 1), else_=0),
+            tried_at=sa.func.coalesce(table.c.tried_at, now),
         )
         .returning(*table.c)
     )
     with engine.begin() as connection:
         rows = connection.execute(claimed).all()
+        known = _latest_sent(connection, [row.id for row in rows])
     return [
-        ClaimedMessage(id=row.id, message=_message(row), attempts=row.attempts, as_of=row.as_of)
+        ClaimedMessage(
+            id=row.id,
+            message=_message(row),
+            attempts=row.attempts,
+            unsure=row.unsure,
+            as_of=row.as_of,
+            before=known.get(row.id),
+        )
         for row in sorted(rows, key=lambda row: row.id)
     ]
+
+
+def _latest_sent(connection: sa.Connection, ids: Sequence[int]) -> dict[int, Delivered]:
+    """For each message the newest earlier one of its sink and key that was taken."""
+    if not ids:
+        return {}
+    earlier = message_table.alias()
+    newest = (
+        sa.select(message_table.c.id.label("of"), *earlier.c)
+        .join(earlier, sa.and_(earlier.c.sink == message_table.c.sink, earlier.c.key == message_table.c.key))
+        .where(message_table.c.id.in_(ids), earlier.c.id < message_table.c.id, earlier.c.state == "sent")
+        .ext(pg.distinct_on(message_table.c.id))
+        .order_by(message_table.c.id, earlier.c.id.desc())
+    )
+    return {row.of: delivered(row) for row in connection.execute(newest)}
+
+
+def renew(engine: sa.Engine, owner: str, lease_until: datetime) -> None:
+    """Keep what `owner` claimed for longer: its receiver is slow, its process alive."""
+    mine = sa.and_(message_table.c.state == "claimed", message_table.c.owner == owner)
+    with engine.begin() as connection:
+        connection.execute(sa.update(message_table).where(mine).values(lease_until=lease_until))
+
+
+def release(engine: sa.Engine, id: int, owner: str, not_before: datetime) -> None:
+    """Give back what was claimed and not tried."""
+    _settle(engine, id, owner, state="queued", not_before=not_before, attempts=message_table.c.attempts - 1)
 
 
 def sent(engine: sa.Engine, id: int, receipt: Receipt) -> None:
@@ -108,6 +162,7 @@ def sent(engine: sa.Engine, id: int, receipt: Receipt) -> None:
     _settle(
         engine,
         id,
+        None,
         state="sent",
         remote_id=receipt.remote_id,
         sent_at=receipt.sent_at,
@@ -116,14 +171,15 @@ def sent(engine: sa.Engine, id: int, receipt: Receipt) -> None:
     )
 
 
-def retry(engine: sa.Engine, id: int, not_before: datetime, error: str) -> None:
-    """Give a message back to be sent at `not_before` at the earliest."""
-    _settle(engine, id, state="queued", not_before=not_before, error=error)
+def retry(engine: sa.Engine, id: int, owner: str, not_before: datetime, error: str, *, unsure: bool = False) -> None:
+    """Give a message back to be sent at `not_before` at the earliest; `unsure` when it may have been taken."""
+    doubt = message_table.c.unsure + int(unsure)
+    _settle(engine, id, owner, state="queued", not_before=not_before, error=error, unsure=doubt)
 
 
-def reject(engine: sa.Engine, id: int, error: str) -> None:
+def reject(engine: sa.Engine, id: int, owner: str, error: str) -> None:
     """The receiver will never take it; later messages of its key go on."""
-    _settle(engine, id, state="rejected", error=error)
+    _settle(engine, id, owner, state="rejected", error=error)
 
 
 def messages(engine: sa.Engine, as_of: datetime | None = None) -> list[StoredMessage]:
@@ -140,20 +196,28 @@ def messages(engine: sa.Engine, as_of: datetime | None = None) -> list[StoredMes
             as_of=row.as_of,
             state=row.state,
             attempts=row.attempts,
+            unsure=row.unsure,
             not_before=row.not_before,
             error=row.error,
-            receipt=Receipt(key=row.key, sent_at=row.sent_at, remote_id=row.remote_id, certain=row.certain)
-            if row.sent_at
-            else None,
+            receipt=delivered(row).receipt if row.sent_at else None,
         )
         for row in rows
     ]
 
 
-def _settle(engine: sa.Engine, id: int, **values: object) -> None:
-    unsettled = (message_table.c.id == id, message_table.c.state.in_(UNSENT))
+def _settle(engine: sa.Engine, id: int, owner: str | None, **values: object) -> None:
+    """What became of a message that is not settled yet, if `owner` still holds it (None: whoever does)."""
+    unsettled = [message_table.c.id == id, message_table.c.state.in_(UNSENT)]
+    if owner is not None:
+        unsettled.append(message_table.c.owner == owner)
     with engine.begin() as connection:
         connection.execute(sa.update(message_table).where(*unsettled).values(owner=None, lease_until=None, **values))
+
+
+def delivered(row: sa.Row[tuple[object, ...]]) -> Delivered:
+    """The message of a row with its receipt."""
+    receipt = Receipt(key=row.key, sent_at=row.sent_at, remote_id=row.remote_id, certain=row.certain)
+    return Delivered(message=_message(row), receipt=receipt)
 
 
 def _message(row: sa.Row[tuple[object, ...]]) -> Message:

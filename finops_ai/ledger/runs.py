@@ -30,9 +30,10 @@ class JobRun:
     problems: tuple[Problem, ...]
 
 
-def start(engine: sa.Engine, job: str, as_of: datetime, now: datetime) -> int:
-    """Record that a job runs; its id. The caller holds the job's lock, so an earlier run still open has died."""
-    died = sa.update(job_run).where(job_run.c.job == job, job_run.c.state == RUNNING)
+def start(engine: sa.Engine, job: str, as_of: datetime, now: datetime, *, died_before: datetime | None = None) -> int:
+    """Record that a job runs; its id. An earlier run still open, begun by `died_before` (now), has died."""
+    begun = job_run.c.started_at <= (died_before or now)
+    died = sa.update(job_run).where(job_run.c.job == job, job_run.c.state == RUNNING, begun)
     started = sa.insert(job_run).values(job=job, as_of=as_of, state=RUNNING, started_at=now, counts={}, problems=[])
     with engine.begin() as connection:
         connection.execute(died.values(state=INTERRUPTED, ended_at=now))

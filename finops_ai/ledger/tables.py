@@ -201,9 +201,15 @@ message = sa.Table(
     sa.Column("digest", pg.BYTEA, nullable=False),
     sa.Column("as_of", INSTANT, nullable=False),
     sa.Column(
-        "state", sa.Text, sa.CheckConstraint("state IN ('queued', 'claimed', 'sent', 'rejected')"), nullable=False
+        "state",
+        sa.Text,
+        sa.CheckConstraint("state IN ('queued', 'claimed', 'sent', 'rejected', 'superseded')"),
+        nullable=False,
     ),
     sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    # Attempts of which nobody knows whether the receiver took them: the sender died, or no answer came.
+    sa.Column("unsure", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tried_at", INSTANT),
     sa.Column("not_before", INSTANT),
     sa.Column("owner", sa.Text),
     sa.Column("lease_until", INSTANT),

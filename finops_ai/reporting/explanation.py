@@ -8,9 +8,9 @@ from typing import Any
 
 from finops_ai.domain.episode import Cause, Episode
 from finops_ai.domain.series import CostSeries
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import money
 from finops_ai.reporting.page import place, title
-from finops_ai.reporting.text import one_line
 
 BARS = "▁▂▃▄▅▆▇█"
 SPARK_DAYS = 28

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from finops_ai.domain.report import Mover, Report, Section
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import DASH, change, compact, money, percent
-from finops_ai.reporting.text import one_line
 
 NAME_LENGTH = 60
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterator
 
 from finops_ai.domain.report import Report, Section
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.contents import section_tables
 from finops_ai.reporting.drift import drift_table
 from finops_ai.reporting.evidence import report_tables
 from finops_ai.reporting.formats import day_year
 from finops_ai.reporting.lead import lead
 from finops_ai.reporting.tables import Column, Row, Table
-from finops_ai.reporting.text import one_line
 
 ROWS_SHOWN = 20
 SPECIAL = re.compile(r"([\\`*_{}\[\]|~^$])")

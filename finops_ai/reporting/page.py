@@ -12,9 +12,9 @@ from finops_ai.domain.episode import BUDGET_KINDS, DATA_KINDS, Cause, Episode, E
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.focus import NONE
 from finops_ai.domain.money import Money, plain, total
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import compact, day_year, money
 from finops_ai.reporting.page_kinds import budget_summary, budget_title, data_summary, data_title
-from finops_ai.reporting.text import one_line
 
 TAGS = {Severity.INFO: "INFO", Severity.WARNING: "WARN", Severity.ERROR: "ERROR", Severity.CRITICAL: "CRIT"}
 PLACES = ("x_cost_center", "x_ai_model", "service_name", "x_sku_group")

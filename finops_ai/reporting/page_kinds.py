@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import day_year, money
-from finops_ai.reporting.text import one_line
 
 NAME_LENGTH = 60
 

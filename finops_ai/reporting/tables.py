@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from finops_ai.domain.money import plain
 from finops_ai.domain.report import Versus
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.formats import DASH, change, day_year, money, percent, places_for
-from finops_ai.reporting.text import one_line
 
 Cell = str | Decimal | int | float | date | Versus | None
 Row = tuple[Cell, ...]

@@ -14,23 +14,27 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from finops_ai.domain.errors import Rejected, Unavailable
-from finops_ai.domain.message import Message, Receipt
-from finops_ai.sinks.pagerduty_event import EPISODE_KINDS, payload
+from finops_ai.domain.message import Delivered, Message, Receipt
+from finops_ai.sinks.pagerduty_event import payload, takes
+from finops_ai.sinks.pages import PAGES, PerMinute, act_of
 from finops_ai.world.world import World
 
 NAME_CHARS = 80
 
 
 class Settings(BaseModel):
+    """`path` is the folder; `per_minute` is how many messages are written at most."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["folder"]
     name: str
     path: Path
+    per_minute: PerMinute = None
 
 
 class Folder:
-    """Files are named `<kind>-<key>.json` and hold the PagerDuty event of an episode, with the message beside it.
+    """Files are named `<kind>-<key>.json` and hold the PagerDuty event, where there is one, with the message beside it.
 
     The newest message of a key replaces the earlier ones, whatever their kind: as at a vendor, one episode is one
     alert that opens, grows and closes.
@@ -40,12 +44,13 @@ class Folder:
 
     def __init__(self, settings: Settings, world: World) -> None:
         self.name = settings.name
+        self.per_minute = settings.per_minute
         self._path = settings.path
         self._clock = world.clock
 
-    def send(self, message: Message) -> Receipt:
+    def send(self, message: Message, before: Delivered | None = None) -> Receipt:
         target = self._path / f"{safe(message.kind)}-{safe(message.key)}.json"
-        event: dict[str, Any] = payload(message) if message.kind in EPISODE_KINDS else {}
+        event: dict[str, Any] = payload(message) if takes(message) else {}
         told = {**event, "message": {"key": message.key, "kind": message.kind, "body": message.body}}
         try:
             text = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
@@ -62,8 +67,8 @@ class Folder:
         return Receipt(key=message.key, sent_at=self._clock.now(), remote_id=str(target))
 
     def _others(self, message: Message, target: Path) -> Iterator[Path]:
-        if message.kind in EPISODE_KINDS:
-            for kind in EPISODE_KINDS:
+        if act_of(message) is not None:
+            for kind in PAGES:
                 other = self._path / f"{safe(kind)}-{safe(message.key)}.json"
                 if other != target:
                     yield other

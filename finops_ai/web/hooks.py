@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import JSONResponse
 
 from finops_ai.app import App
+from finops_ai.app.alerts import snooze
 from finops_ai.domain.episode import FeedbackVerdict
 from finops_ai.domain.errors import FinopsError, Rejected
 from finops_ai.web.guard import body_of
@@ -66,8 +67,11 @@ def _answered(app: App, peer: Answering, headers: Mapping[str, str], body: bytes
     """Keep the answers of one request; the same request again changes nothing, for it tells its own instant."""
     given = peer.answers(headers, body)
     for answer in given:
-        verdict = FeedbackVerdict(answer.verdict)
         last = answer.at.date() + timedelta(days=answer.days) if answer.days else None
+        if answer.verdict == "snooze" and last is not None:
+            snooze(app.engine, answer.episode, until=last, note="", by=answer.by, as_of=answer.at)
+            continue
+        verdict = FeedbackVerdict(answer.verdict)
         until = last if verdict is FeedbackVerdict.EXPECTED else None
         app.feedback(answer.episode, verdict, until=until, note="", by=answer.by, as_of=answer.at)
     return len(given)

@@ -33,6 +33,8 @@ LARGEST_BYTES = 32 * 1024 * 1024
 SHOWN_BODY = 300
 RETRIED = frozenset({429, 502, 503, 504})
 TEMPORARY = RETRIED | {408, 425}
+DOUBTFUL = frozenset({500, 502, 504})
+"""After these the peer, or one behind it, may have done what it was asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +134,7 @@ class Http:
                     doubt = "; it may have been taken all the same" if error.unsure and not idempotent else ""
                     times = f" (tried {attempt} times)" if attempt > 1 else ""
                     message = f"{what}: {self._shown(str(error))}{doubt}{times}"
-                    raise Unavailable(message, retry_after_seconds=asked) from None
+                    raise Unavailable(message, retry_after_seconds=asked, unsure=error.unsure) from None
             self._clock.sleep(wait)
 
     def _request(self, method: str, url: str, params: Mapping[str, str | int] | None, **parts: Any) -> httpx.Request:
@@ -217,7 +219,12 @@ class Http:
         said = f"{status} {_phrase(status)}"
         # GitHub tells of a rate limit by 403 with Retry-After.
         if status in TEMPORARY or status >= 500 or (status == 403 and wait is not None):
-            raise _Failure(said, retry=status in RETRIED or status == 403, retry_after_seconds=wait)
+            raise _Failure(
+                said,
+                retry=status in RETRIED or status == 403,
+                unsure=status in DOUBTFUL,
+                retry_after_seconds=wait,
+            )
         if 300 <= status < 400:
             raise Rejected(f"{said}: redirects to {response.headers.get('location', 'nowhere')}; set that address")
         # Masked before it is cut: half a secret would not be recognised.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from finops_ai.world.clock import Clock as Clock
 from finops_ai.world.http import Http
+from finops_ai.world.mail import Mail
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.spark import Spark
 
@@ -114,6 +115,7 @@ class World:
     http: Http
     objects: Objects
     secrets: Secrets
+    mail: Mail = field(default_factory=Mail)
     recordings: Path = Path(".finops/recordings")
     spark: Spark | None = None
 

@@ -18,6 +18,7 @@ SUITES = (
     "spark",
     "alerts",
     "pages",
+    "chaos",
     "savings",
     "rightsizing",
 )
@@ -34,6 +35,7 @@ AIMS = (
     "      loss of dollar recall",
     "savings: the 80 % range holds the truth in 75 to 85 of 100 merges; never more booked than the bill fell by",
     "alerts: a delivery of 10,000 scopes is in the outbox within a minute; the true place first in 9 of 10",
+    "chaos: one incident for each key (1) and no message lost (1), whatever dies and however receivers fail",
     "formats: at least 0.3 of the speed of bare DuckDB that only reads, groups and sums the same files",
 )
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,57 +23,42 @@ from finops_ai.sinks.pagerduty_event import payload
 from finops_ai.world.http import Http
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import World
+from tests.receivers import MailBox, Peer, http_peer, smtp_server
 from tests.unit.reporting.facts import context, episode
+from tests.unit.sinks.bodies import change, every_kind, nasty, storm
 
 ROUTING_KEY = "R0123456789abcdef0123456789abcde"
 NOW = datetime(2026, 5, 24, 9, 0, tzinfo=UTC)
 SCHEMA = json.loads(
     (Path(__file__).parents[1] / "golden/sinks/pagerduty_event.schema.json").read_text(encoding="utf-8")
 )
+TOKEN = "xoxb-0123456789-abcdefghij"
+CHANGE_SCHEMA = {
+    "type": "object",
+    "required": ["routing_key", "payload"],
+    "properties": {
+        "payload": {
+            "type": "object",
+            "required": ["summary"],
+            "properties": {"summary": {"type": "string", "minLength": 1, "maxLength": 1024}},
+        },
+        "links": SCHEMA["properties"]["links"],
+    },
+}
+"""What PagerDuty's published description asks of a change event."""
 HOSTILE_KEY = "../../etc/passwd\0\n<script>|CON:" + "ключ/" * 60
-
-
-@dataclass
-class Peer:
-    """A receiver on loopback: answers what it is told to, and remembers what it was sent."""
-
-    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
-    events: list[Any] = field(default_factory=list)
-    url: str = ""
-
-    def will(self, status: int, body: Any = None, **headers: str) -> None:
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
-        self.answers.append((status, told, json.dumps(body or {}).encode()))
 
 
 @pytest.fixture
 def peer() -> Iterator[Peer]:
-    known = Peer()
+    with http_peer() as known:
+        yield known
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            known.events.append(json.loads(body))
-            accepted = (202, {}, b'{"status": "success", "message": "Event processed"}')
-            status, headers, answer = known.answers.pop(0) if known.answers else accepted
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(len(answer)))
-            self.end_headers()
-            self.wfile.write(answer)
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    known.url = f"http://127.0.0.1:{server.server_port}/v2/enqueue"
-    yield known
-    server.shutdown()
-    thread.join()
-    server.server_close()
+@pytest.fixture
+def mailbox() -> Iterator[MailBox]:
+    with smtp_server() as box:
+        yield box
 
 
 class StillClock:
@@ -90,20 +73,27 @@ class StillClock:
 
 @pytest.fixture
 def world() -> World:
-    secrets = Secrets({"ROUTING_KEY": ROUTING_KEY})
+    secrets = Secrets({"ROUTING_KEY": ROUTING_KEY, "TOKEN": TOKEN})
     clock = StillClock()
     return World(clock=clock, http=Http(secrets, clock), objects=None, secrets=secrets)  # type: ignore[arg-type]
 
 
 @pytest.fixture
-def make(world: World, peer: Peer, tmp_path: Path) -> Callable[[str], Sink]:
+def make(world: World, peer: Peer, mailbox: MailBox, tmp_path: Path) -> Callable[[str], Sink]:
     """A sink of a kind, ready to send."""
 
     def made(kind: str) -> Sink:
         module = kinds.SINKS[kind]
         settings = {
+            "alertmanager": {"url": peer.base},
+            "email": {
+                **{"host": mailbox.host, "port": mailbox.port, "security": "none"},
+                **{"sender": "finops@example.com", "to": ["owners@example.com"]},
+            },
             "folder": {"path": str(tmp_path / "out")},
             "pagerduty": {"routing_key": {"env": "ROUTING_KEY"}, "url": peer.url},
+            "slack": {"token": {"env": "TOKEN"}, "channel": "C1", "url": f"{peer.base}/api"},
+            "webhook": {"url": f"{peer.base}/hook", "secret": {"env": "TOKEN"}},
         }
         return module.make(module.Settings(kind=kind, name=f"my-{kind}", **settings[kind]), world)  # type: ignore[no-any-return]
 
@@ -137,10 +127,76 @@ def test_a_receipt_proves_what_was_taken(make: Callable[[str], Sink], kind: str)
 @pytest.mark.parametrize("kind", sorted(kinds.SINKS))
 def test_a_keyed_sink_names_a_repeat_as_the_same_thing(make: Callable[[str], Sink], kind: str) -> None:
     sink = make(kind)
+    if not sink.keyed:
+        pytest.skip("its receiver takes no key, and its receipts say so")
     first, again = sink.send(message(key=HOSTILE_KEY)), sink.send(message(key=HOSTILE_KEY))
     other = sink.send(message(key=HOSTILE_KEY + "x"))
-    assert sink.keyed
     assert first.remote_id == again.remote_id != other.remote_id
+
+
+UNTAKEN = {"alertmanager": ("digest", "change"), "pagerduty": ("digest",)}
+"""Kinds of message that a receiver has no form for."""
+
+
+@pytest.mark.parametrize("kind", sorted(kinds.SINKS))
+def test_every_kind_of_message_is_taken_or_refused_with_the_remedy(make: Callable[[str], Sink], kind: str) -> None:
+    sink = make(kind)
+    for one in every_kind():
+        for said in (one, nasty(one)):
+            if said.kind in UNTAKEN.get(kind, ()):
+                with pytest.raises(Rejected, match="route it to another sink"):
+                    sink.send(said)
+            else:
+                assert sink.send(said).key == said.key
+
+
+@pytest.mark.parametrize(("kind", "secret"), [("pagerduty", ROUTING_KEY), ("slack", TOKEN), ("webhook", TOKEN)])
+def test_no_secret_leaves_in_a_receipt_or_an_error(
+    make: Callable[[str], Sink], peer: Peer, kind: str, secret: str
+) -> None:
+    sink = make(kind)
+    assert secret not in sink.send(message()).remote_id
+    peer.will(400, {"message": f"not {secret}"})
+    with pytest.raises(Rejected) as caught:
+        sink.send(message("episode_updated"))
+    assert secret not in str(caught.value)
+
+
+HTTP_SINKS = ("alertmanager", "pagerduty", "slack", "webhook")
+
+
+@pytest.mark.parametrize("kind", HTTP_SINKS)
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 413, 422])
+def test_no_receiver_is_asked_again_after_its_no(
+    make: Callable[[str], Sink], peer: Peer, kind: str, status: int
+) -> None:
+    peer.will(status, {"error": "no"})
+    with pytest.raises(Rejected):
+        make(kind).send(message())
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("kind", HTTP_SINKS)
+def test_a_wait_that_was_asked_for_is_passed_on(make: Callable[[str], Sink], peer: Peer, kind: str) -> None:
+    peer.will(429, {}, Retry_After="61")
+    with pytest.raises(Unavailable) as caught:
+        make(kind).send(message())
+    assert caught.value.retry_after_seconds == 61
+    assert not caught.value.unsure
+    assert len(peer.requests) == 1
+
+
+@pytest.mark.parametrize("kind", HTTP_SINKS)
+def test_a_lost_answer_is_told_as_doubt_and_repeated_at_once_only_where_a_key_makes_it_harmless(
+    make: Callable[[str], Sink], peer: Peer, kind: str
+) -> None:
+    for _ in range(9):
+        peer.will(504)
+    sink = make(kind)
+    with pytest.raises(Unavailable) as caught:
+        sink.send(message())
+    assert caught.value.unsure
+    assert (len(peer.requests) > 1) == sink.keyed
 
 
 @pytest.mark.parametrize("kind", sorted(kinds.SINKS))
@@ -216,6 +272,28 @@ def test_an_episode_opens_grows_and_closes_under_one_key(sink: Sink, peer: Peer)
     assert {event["dedup_key"] for event in peer.events} == {"ep-3f9a1c"}
     for event in peer.events:
         jsonschema.validate(event, SCHEMA)
+
+
+def test_a_storm_is_one_alert_and_a_change_stands_beside_the_incidents(sink: Sink, peer: Peer) -> None:
+    for kind in ("storm_opened", "storm_updated", "storm_acknowledged", "storm_resolved"):
+        sink.send(storm(kind))
+    assert [event["event_action"] for event in peer.events] == ["trigger", "trigger", "acknowledge", "resolve"]
+    assert {event["dedup_key"] for event in peer.events} == {"finops/storm/search/2026-05-21"}
+    peer.requests.clear()
+    receipt = sink.send(change())
+    (request,) = peer.requests
+    assert request.path == "/v2/change/enqueue"
+    assert request.json["routing_key"] == ROUTING_KEY
+    assert request.json["links"] == [{"href": "https://git.example.com/platform/pulls/9", "text": "Pull request"}]
+    jsonschema.validate(request.json, CHANGE_SCHEMA)
+    assert not receipt.certain
+
+
+def test_a_change_is_not_repeated_by_itself_because_it_has_no_key(sink: Sink, peer: Peer) -> None:
+    peer.will(503)
+    with pytest.raises(Unavailable):
+        sink.send(change())
+    assert len(peer.requests) == 1
 
 
 def test_pagerduty_takes_no_report(sink: Sink, peer: Peer) -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import json
 import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 import sqlalchemy as sa
@@ -13,8 +17,8 @@ from hypothesis import strategies as st
 
 from finops_ai.domain.episode import FeedbackVerdict
 from finops_ai.domain.signature import Permission, token
-from finops_ai.ledger import findings
-from tests.faces.web_server import KEY, READER, SECRET, TOKEN, Served, served
+from finops_ai.ledger import decisions, findings
+from tests.faces.web_server import KEY, READER, SECRET, SIGNING, TOKEN, Served, served
 
 pytestmark = pytest.mark.server
 LATER = datetime(2126, 1, 1, tzinfo=UTC)
@@ -118,6 +122,33 @@ def test_large_bodies_are_refused_however_they_are_sent(web: Served) -> None:
 
 def test_hooks_are_for_the_peers_of_the_configuration(web: Served) -> None:
     assert web.client.post("/hooks/nobody", content=b"{}").status_code == 404
+
+
+def test_a_button_in_the_chat_answers_once_and_puts_off(web: Served) -> None:
+    now = datetime.now(UTC)
+
+    def press(verdict: str, secret: str = SIGNING) -> int:
+        action = {
+            "block_id": "finops_answer",
+            "action_ts": f"{now.timestamp():.6f}",
+            "value": json.dumps({"episode": KEY, "verdict": verdict}),
+        }
+        told = {"type": "block_actions", "user": {"id": "U1", "username": "ana"}, "actions": [action]}
+        content, stamp = urlencode({"payload": json.dumps(told)}).encode(), str(int(now.timestamp()))
+        signed = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + content, hashlib.sha256).hexdigest()
+        headers = {"X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signed}"}
+        return web.client.post("/hooks/chat", content=content, headers=headers).status_code
+
+    before = answers(web)
+    assert press("real", "another secret") == 401
+    assert answers(web) == before
+    assert [press("real"), press("real")] == [200, 200]
+    assert answers(web) == before + 1
+    assert findings.feedbacks(web.ledger, LATER)[-1].by == "slack:ana"
+    assert [press("snooze"), press("snooze")] == [200, 200]
+    (put_off,) = decisions.snoozes(web.ledger, LATER)
+    assert (put_off.episode_key, put_off.until) == (KEY, now.date() + timedelta(days=7))
+    assert answers(web) == before + 1
 
 
 def test_the_description_names_every_way_in(web: Served) -> None:

@@ -20,6 +20,7 @@ from finops_ai.ledger import findings
 from tests.ledger.nouns import an_episode
 
 SECRET, TOKEN, READER = "answers are signed by this", "the token of the dashboard", "the token of a reader"
+SIGNING = "8f742231b10e8888abcd99yyyzzz85a5"
 KEY = "3f2a9c1b"
 HOSTILE = "<script>alert(1)</script>\"'\n& co"
 CONFIG = """\
@@ -29,6 +30,8 @@ web:
   callers:
     - {{name: dashboard, token: {{env: TOKEN}}, may_write: true}}
     - {{name: reader, token: {{env: READER}}}}
+sinks:
+  - {{name: chat, kind: slack, token: {{env: SIGNING}}, channel: C1, signing_secret: {{env: SIGNING}}}}
 """
 START_SECONDS = 60
 
@@ -63,6 +66,7 @@ def served(folder: Path, ledger_url: str, ledger: sa.Engine) -> Iterator[Served]
         "ANSWERS_BEFORE": "an older secret",
         "TOKEN": TOKEN,
         "READER": READER,
+        "SIGNING": SIGNING,
     }
     command = [sys.executable, "-m", "finops_ai", "--config", str(config), "serve", "--port", str(port)]
     with (folder / "log").open("wb") as log, httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client:

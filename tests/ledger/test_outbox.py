@@ -64,10 +64,11 @@ def test_later_messages_of_a_key_wait_for_the_earlier(ledger: sa.Engine) -> None
         ("mail", "a", 1),
     ]
     assert claim(ledger) == []
-    outbox.retry(ledger, first[0].id, NOW + timedelta(seconds=30), "503")
+    outbox.retry(ledger, first[0].id, "w1", NOW + timedelta(seconds=30), "503")
     assert claim(ledger) == []
-    assert claim(ledger, NOW + timedelta(seconds=30)) == [("a", 1)]
-    outbox.reject(ledger, first[0].id, "400")
+    [retried] = outbox.claim(ledger, NOW + timedelta(seconds=30), 100, LEASE, "w1")
+    assert retried.message == message("a", 1)
+    outbox.reject(ledger, retried.id, "w1", "400")
     assert claim(ledger) == [("a", 2)]
 
 
@@ -85,8 +86,8 @@ def test_the_first_receipt_stands_and_a_late_owner_cannot_undo_it(ledger: sa.Eng
     outbox.claim(ledger, NOW + timedelta(seconds=LEASE), 10, LEASE, "w2")
     outbox.sent(ledger, claimed.id, receipt("a", "first"))
     outbox.sent(ledger, claimed.id, receipt("a", "second"))
-    outbox.retry(ledger, claimed.id, NOW, "late")
-    outbox.reject(ledger, claimed.id, "later")
+    outbox.retry(ledger, claimed.id, "w2", NOW, "late")
+    outbox.reject(ledger, claimed.id, "w2", "later")
     [stored] = outbox.messages(ledger)
     assert (stored.state, stored.receipt) == ("sent", receipt("a", "first"))
     assert claim(ledger, NOW + timedelta(days=1)) == []

@@ -22,9 +22,9 @@ from finops_ai.config.document import parse
 from finops_ai.config.schema import Allocation
 from finops_ai.domain.focus import DIMENSIONS, UNTAGGED
 from finops_ai.domain.report import ProposedRule
+from finops_ai.domain.text import one_line
 from finops_ai.reporting.markdown import escape
 from finops_ai.reporting.tables import defused
-from finops_ai.reporting.text import one_line
 from tests.unit.reporting.pages import PageReader
 
 Row = dict[str, Any]
