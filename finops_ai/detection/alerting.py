@@ -7,7 +7,7 @@ earlier instant, or its figures are restated. Decisions of the very instant stan
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -82,7 +82,7 @@ class _Step:
                 self._resolve(team, episode, standing)
             elif standing is not None and standing.told is Told.PAGED:
                 self._update(team, episode, standing)
-            elif team in found and not self._in_its_storm(team, episode, standing):
+            elif team in found and not self._is_told(found[team], found, episode, standing):
                 self._judge(episode, found[team], standing)
 
     def _resolve(self, team: str, episode: Episode, standing: PageDecision | None) -> None:
@@ -107,12 +107,22 @@ class _Step:
         self.speeches.append(Speech(kind=kind, team=team, sinks=standing.sinks, episode=episode))
         self._put(episode, team, Told.PAGED, "acknowledged" if taken else "became graver", standing.sinks)
 
-    def _in_its_storm(self, team: str, episode: Episode, standing: PageDecision | None) -> bool:
-        """Told in a storm, and no graver than that: nothing new. A graver one may page by itself."""
-        if standing is None or standing.told is not Told.STORM:
-            return False
-        storm = self.memory.standing(team, standing.storm)
-        return storm is None or episode.severity.rank <= storm.severity.rank
+    def _is_told(
+        self,
+        where: Destination,
+        found: Mapping[str, Destination],
+        episode: Episode,
+        standing: PageDecision | None,
+    ) -> bool:
+        """Told in a storm and no graver than that, or to the same sinks by a team that routes no longer lead to."""
+        if standing is not None and standing.told is Told.STORM:
+            storm = self.memory.standing(where.team, standing.storm)
+            return storm is None or episode.severity.rank <= storm.severity.rank
+        before = (self.memory.standing(team, episode.key) for team in self.memory.teams(episode.key) - found.keys())
+        return any(
+            one is not None and one.told is Told.PAGED and where.sinks and set(where.sinks) <= set(one.sinks)
+            for one in before
+        )
 
     def _judge(self, episode: Episode, where: Destination, standing: PageDecision | None) -> None:
         told_now = self.memory.told_now(where.team, episode.key)
@@ -135,9 +145,11 @@ class _Step:
     def _tell_instead(
         self, episode: Episode, where: Destination, verdict: Verdict, standing: PageDecision | None
     ) -> None:
-        known = standing is not None and standing.told is verdict.told and standing.severity is episode.severity
-        if known and standing is not None and (standing.reason == verdict.reason or verdict.told is not Told.HELD):
-            return
+        known = standing is not None and standing.told is verdict.told
+        if known and standing is not None and episode.severity.rank <= standing.severity.rank:
+            waits_for_something_else = verdict.told is Told.HELD and standing.reason != verdict.reason
+            if not waits_for_something_else:
+                return
         sinks = () if verdict.quietly else where.digest
         self._put(episode, where.team, verdict.told, verdict.reason, sinks)
 

@@ -202,6 +202,24 @@ def test_who_was_told_is_told_the_end_wherever_routes_lead_by_then() -> None:
     assert [(one.kind, one.team, one.sinks) for one in done.speeches] == [(RESOLVED, "on-call", ("pager", "mail"))]
 
 
+def test_a_team_under_another_name_is_not_paged_anew() -> None:
+    us = team()
+    us.hears(an_episode())
+    us.settings = replace(us.settings, top=replace(TOP, team="platform", sinks=("pager",)))
+    assert us.hears(an_episode(), at=MONDAY + HOUR) == []
+    us.settings = replace(us.settings, top=replace(TOP, team="owners", sinks=("chat",)))
+    assert us.hears(an_episode(), at=MONDAY + 2 * HOUR) == [(OPENED, "e1")]
+    assert us.hears(an_episode(over=True), at=MONDAY + DAY) == [(RESOLVED, "e1")] * 2
+
+
+def test_what_falls_and_rises_again_below_its_peak_is_in_one_digest_only() -> None:
+    us = team(budget=AlertBudget(pages=0))
+    assert us.hears(an_episode(dollars=2000)) == [("digest", "digest/2026-03-02")]
+    for n, dollars in enumerate((500, 2000, 400), start=1):
+        assert us.hears(an_episode(dollars=dollars), at=MONDAY + n * DAY) == []
+    assert us.hears(an_episode(dollars=20_000), at=MONDAY + 4 * DAY) == [("digest", "digest/2026-03-06")]
+
+
 MORNINGS = st.lists(
     st.lists(st.tuples(st.integers(0, 12), st.sampled_from([50, 500, 5_000, 50_000]), st.booleans()), max_size=8),
     min_size=3,
