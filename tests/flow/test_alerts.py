@@ -99,6 +99,8 @@ def test_a_run_again_and_a_restated_day_page_nobody_twice(ledger: sa.Engine) -> 
 def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -> None:
     mornings = history()
     for n, (at, episodes) in enumerate(mornings):
+        morning(ledger, at - timedelta(hours=8), episodes[:-1])  # the newest and dearest comes later in the day
+        morning(ledger, at - timedelta(hours=7), episodes[:-1])
         morning(ledger, at, episodes)
         if n == 9:
             for key, verdict in (("e02", FeedbackVerdict.FALSE_POSITIVE), ("e06", FeedbackVerdict.EXPECTED)):
@@ -111,6 +113,7 @@ def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -
         again = play(ledger, since, end, settings=LIVE, detect=DETECT, without_feedback=False, progress=silent)
         assert again == [one for one in live if one.at >= since]
     assert 4 <= len(pages(live)) <= 8
+    assert {one.at.hour for one in live} == {1, 9}
     more = replace(LIVE, budget=AlertBudget(pages=5))
     again = play(ledger, MONDAY - DAY, end, settings=more, detect=DETECT, without_feedback=False, progress=silent)
     assert len(pages(again)) > len(pages(live))
