@@ -80,7 +80,7 @@ class _Step:
             standing = self.memory.standing(team, episode.key)
             if episode.state is EpisodeState.RESOLVED:
                 self._resolve(team, episode, standing)
-            elif standing is not None and standing.told is Told.PAGED:
+            elif standing is not None and standing.told is Told.PAGED and not self._lapsed(episode, standing):
                 self._update(team, episode, standing)
             elif team in found and not self._is_told(found[team], found, episode, standing):
                 self._judge(episode, found[team], standing)
@@ -88,8 +88,8 @@ class _Step:
     def _resolve(self, team: str, episode: Episode, standing: PageDecision | None) -> None:
         if standing is None or standing.told is Told.RESOLVED:
             return  # over before it was found: read in the report; nobody is woken for it
-        if standing.told is Told.PAGED:
-            self.speeches.append(Speech(kind=RESOLVED, team=team, sinks=standing.sinks, episode=episode))
+        if page := self.memory.open_page(team, episode.key):
+            self.speeches.append(Speech(kind=RESOLVED, team=team, sinks=page.sinks, episode=episode))
         if standing.storm:
             self.changed.add((team, standing.storm))
         reason = "taken as the new normal" if episode.accepted else "back to expected"
@@ -106,6 +106,9 @@ class _Step:
         kind = ACKNOWLEDGED if taken else UPDATED
         self.speeches.append(Speech(kind=kind, team=team, sinks=standing.sinks, episode=episode))
         self._put(episode, team, Told.PAGED, "acknowledged" if taken else "became graver", standing.sinks)
+
+    def _lapsed(self, episode: Episode, standing: PageDecision) -> bool:
+        return self.answers.lapsed(episode, standing.at, self.now.date())
 
     def _is_told(
         self,
@@ -145,6 +148,8 @@ class _Step:
     def _tell_instead(
         self, episode: Episode, where: Destination, verdict: Verdict, standing: PageDecision | None
     ) -> None:
+        if standing is not None and standing.told is Told.PAGED:
+            return  # told before it was put off: it must still be told the end
         known = standing is not None and standing.told is verdict.told
         if known and standing is not None and episode.severity.rank <= standing.severity.rank:
             waits_for_something_else = verdict.told is Told.HELD and standing.reason != verdict.reason

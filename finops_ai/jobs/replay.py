@@ -80,16 +80,17 @@ def play(
     before = [one for one in decisions.decisions(engine, as_of) if one.at < start]
     given = [] if without_feedback else findings.feedbacks(engine, as_of)
     put_off = decisions.snoozes(engine, as_of)
-    scopes = runs.counted(engine, "detect", "series")
+    counted, scopes = runs.counted(engine, "detect", "series"), 1
     made: list[PageDecision] = []
     for number, (instant, episodes) in enumerate(episode_changes.runs_of(engine, start, as_of)):
         if number % _TELL_EVERY == 0:
             progress(f"playing {instant:%Y-%m-%d} again")
+        scopes = counted.get(instant, scopes)
         done = decide(
             episodes,
             [*before, *made],
             now=instant,
-            scopes=scopes.get(instant, 1),
+            scopes=scopes,
             answers=learned(given, put_off, episodes, instant),
             settings=settings,
             detect=detect,
