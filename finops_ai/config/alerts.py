@@ -65,7 +65,7 @@ class AlertRoute(Section):
     """
 
     team: Text | None = None
-    match: Annotated[Match, Field(min_length=1)]
+    match: Annotated[dict[Text, Globs], Field(min_length=1), AfterValidator(_known_keys)]
     sinks: tuple[Text, ...] | None = None
     digest: tuple[Text, ...] | None = None
     page_at: Severity | None = None

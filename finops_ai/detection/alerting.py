@@ -7,7 +7,7 @@ earlier instant, or its figures are restated. Decisions of the very instant stan
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -80,16 +80,16 @@ class _Step:
             standing = self.memory.standing(team, episode.key)
             if episode.state is EpisodeState.RESOLVED:
                 self._resolve(team, episode, standing)
-            elif standing is not None and standing.told is Told.PAGED:
+            elif standing is not None and standing.told is Told.PAGED and not self._lapsed(episode, standing):
                 self._update(team, episode, standing)
-            elif team in found and not self._in_its_storm(team, episode, standing):
+            elif team in found and not self._is_told(found[team], found, episode, standing):
                 self._judge(episode, found[team], standing)
 
     def _resolve(self, team: str, episode: Episode, standing: PageDecision | None) -> None:
         if standing is None or standing.told is Told.RESOLVED:
             return  # over before it was found: read in the report; nobody is woken for it
-        if standing.told is Told.PAGED:
-            self.speeches.append(Speech(kind=RESOLVED, team=team, sinks=standing.sinks, episode=episode))
+        if page := self.memory.open_page(team, episode.key):
+            self.speeches.append(Speech(kind=RESOLVED, team=team, sinks=page.sinks, episode=episode))
         if standing.storm:
             self.changed.add((team, standing.storm))
         reason = "taken as the new normal" if episode.accepted else "back to expected"
@@ -109,12 +109,25 @@ class _Step:
             self.speeches.append(Speech(kind=UPDATED, team=team, sinks=standing.sinks, episode=episode))
         self._put(episode, team, Told.PAGED, "acknowledged" if taken else "became graver", standing.sinks)
 
-    def _in_its_storm(self, team: str, episode: Episode, standing: PageDecision | None) -> bool:
-        """Told in a storm, and no graver than that: nothing new. A graver one may page by itself."""
-        if standing is None or standing.told is not Told.STORM:
-            return False
-        storm = self.memory.standing(team, standing.storm)
-        return storm is None or episode.severity.rank <= storm.severity.rank
+    def _lapsed(self, episode: Episode, standing: PageDecision) -> bool:
+        return self.answers.lapsed(episode, standing.at, self.now.date())
+
+    def _is_told(
+        self,
+        where: Destination,
+        found: Mapping[str, Destination],
+        episode: Episode,
+        standing: PageDecision | None,
+    ) -> bool:
+        """Told in a storm and no graver than that, or to the same sinks by a team that routes no longer lead to."""
+        if standing is not None and standing.told is Told.STORM:
+            storm = self.memory.standing(where.team, standing.storm)
+            return storm is None or episode.severity.rank <= storm.severity.rank
+        before = (self.memory.standing(team, episode.key) for team in self.memory.teams(episode.key) - found.keys())
+        return any(
+            one is not None and one.told is Told.PAGED and where.sinks and set(where.sinks) <= set(one.sinks)
+            for one in before
+        )
 
     def _judge(self, episode: Episode, where: Destination, standing: PageDecision | None) -> None:
         told_now = self.memory.told_now(where.team, episode.key)
@@ -137,9 +150,13 @@ class _Step:
     def _tell_instead(
         self, episode: Episode, where: Destination, verdict: Verdict, standing: PageDecision | None
     ) -> None:
-        known = standing is not None and standing.told is verdict.told and standing.severity is episode.severity
-        if known and standing is not None and (standing.reason == verdict.reason or verdict.told is not Told.HELD):
-            return
+        if standing is not None and standing.told is Told.PAGED:
+            return  # told before it was put off: it must still be told the end
+        known = standing is not None and standing.told is verdict.told
+        if known and standing is not None and episode.severity.rank <= standing.severity.rank:
+            waits_for_something_else = verdict.told is Told.HELD and standing.reason != verdict.reason
+            if not waits_for_something_else:
+                return
         sinks = () if verdict.quietly else where.digest
         self._put(episode, where.team, verdict.told, verdict.reason, sinks)
 

@@ -118,6 +118,12 @@ class Answers:
             return None
         return f"snoozed until {found.until}" + (f" by {found.by}" if found.by else "")
 
+    def lapsed(self, episode: Episode, since: datetime, today: date) -> bool:
+        """Whether it was put off, or expected, after `since` until a day that has passed: it is to be told anew."""
+        answer, snooze = self.said.get(episode.key), self.snoozed.get(episode.key)
+        ends = [(one.at, one.until) for one in (answer, snooze) if one is not None and one.until is not None]
+        return any(at > since and at.date() <= until < today for at, until in ends)
+
 
 def outgrown(episode: Episode, then: Money | None) -> bool:
     """Whether it comes to so much more than `then` that what was said of it no longer holds."""

@@ -42,6 +42,13 @@ class Memory:
         """The last decision before now."""
         return self._standing.get((team, key))
 
+    def open_page(self, team: str, key: str) -> PageDecision | None:
+        """The last page of it by itself before now, unless its end was told since."""
+        mine = [one for one in self.rows if one.at < self.now and one.team == team and one.key == key]
+        ended = max((one.at for one in mine if one.told is Told.RESOLVED), default=None)
+        paged = [one for one in mine if one.told is Told.PAGED and (ended is None or one.at > ended)]
+        return paged[-1] if paged else None
+
     def teams(self, key: str) -> set[str]:
         """Teams of which something was decided before."""
         return self._teams.get(key, set())

@@ -105,7 +105,7 @@ def episodes(engine: Engine, as_of: datetime) -> list[dict[str, Any]]:
     for one in decisions.decisions(engine, as_of):
         made.setdefault(one.key, []).append(one)
     found = sorted(findings.episodes(engine, as_of), key=dearest_first)
-    return [episode_row(one) | {"told": told(made.get(one.key, []))} for one in found]
+    return [episode_row(one) | {"told": told(one, made.get(one.key, []))} for one in found]
 
 
 def episode(engine: Engine, key: str, as_of: datetime) -> dict[str, Any]:
@@ -116,11 +116,13 @@ def episode(engine: Engine, key: str, as_of: datetime) -> dict[str, Any]:
         {"at": one.at, "team": one.team, "told": one.told.value, "reason": one.reason, "storm": one.storm}
         for one in made
     ]
-    return episode_row(found) | {"told": told(made), "decisions": history}
+    return episode_row(found) | {"told": told(found, made), "decisions": history}
 
 
-def told(made: Sequence[PageDecision]) -> str:
-    """What each team was told last, and why; `made` are the decisions on one episode in order of time."""
+def told(episode: Episode, made: Sequence[PageDecision]) -> str:
+    """What each team was told last, and why; `made` are the decisions on the episode in order of time."""
+    if not made and episode.state is EpisodeState.RESOLVED:
+        return "nobody: over before it was found"
     last = {one.team: one for one in made}
     return "; ".join(
         f"{one.told.value}: {one.team}" + ("" if one.reason == one.told.value else f", {one.reason}")

@@ -1,7 +1,7 @@
 """History played again: which pages other settings, or none of the answers, would have made of the same findings.
 
-The steps are the runs whose findings the ledger keeps: the last of each UTC day. Each sees the episodes, answers and
-snoozes known at its instant and the decisions made before the first day; what was really paged later is not looked at.
+The steps are the runs of the detector. Each sees the episodes, answers and snoozes known at its instant and the
+decisions made before the first day; what was really paged later is not looked at.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from finops_ai.domain.errors import UsageError
 from finops_ai.domain.money import EXACT, plain
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.jobs.run import Progress
-from finops_ai.ledger import decisions, findings, runs
+from finops_ai.ledger import decisions, episode_changes, findings, runs
 from finops_ai.reporting.page import place
 
 _TELL_EVERY = 30
@@ -80,17 +80,17 @@ def play(
     before = [one for one in decisions.decisions(engine, as_of) if one.at < start]
     given = [] if without_feedback else findings.feedbacks(engine, as_of)
     put_off = decisions.snoozes(engine, as_of)
-    scopes = runs.counted(engine, "detect", "series")
+    counted, scopes = runs.counted(engine, "detect", "series"), 1
     made: list[PageDecision] = []
-    for number, instant in enumerate(findings.instants(engine, start, as_of)):
+    for number, (instant, episodes) in enumerate(episode_changes.runs_of(engine, start, as_of)):
         if number % _TELL_EVERY == 0:
             progress(f"playing {instant:%Y-%m-%d} again")
-        episodes = findings.episodes(engine, instant)
+        scopes = counted.get(instant, scopes)
         done = decide(
             episodes,
             [*before, *made],
             now=instant,
-            scopes=scopes.get(instant, 1),
+            scopes=scopes,
             answers=learned(given, put_off, episodes, instant),
             settings=settings,
             detect=detect,

@@ -75,7 +75,8 @@ def messages(
     judged: Mapping[Any, Score],
     answer_links: AnswerLinks,
 ) -> Iterator[Message]:
-    """Each speech once for every sink that is to hear it."""
+    """Each speech once for every sink that is to hear it, the first team's where several share one."""
+    said: set[tuple[str, str, str]] = set()
     for speech in done.speeches:
         if speech.episode is not None:
             key = f"finops/{speech.episode.key}"
@@ -90,6 +91,9 @@ def messages(
             key = f"finops/{name}/{speech.team}/{day}"
             body = _bulletin(speech, date.fromisoformat(day))
         for sink in speech.sinks:
+            if (key, speech.kind, sink) in said:
+                continue
+            said.add((key, speech.kind, sink))
             yield Message(key=key, kind=speech.kind, sink=sink, body=body)
 
 

@@ -1,4 +1,4 @@
-"""Tables of what teams were told and what they put off."""
+"""Tables of what teams were told, what they put off, and of the episodes that each run knew."""
 
 from __future__ import annotations
 
@@ -36,4 +36,15 @@ snooze = sa.Table(
     sa.Column("currency", sa.Text, nullable=False),
     sa.Column("note", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
+)
+
+# Without causes; `digest` is the SHA-256 of the body, empty for what was known before changes were kept.
+episode_change = sa.Table(
+    "episode_change",
+    metadata,
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("at", INSTANT, primary_key=True),
+    sa.Column("digest", pg.BYTEA, nullable=False),
+    sa.Column("body", pg.JSONB, nullable=False),
+    sa.Index("episode_change_at", "at"),
 )

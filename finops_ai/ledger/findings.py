@@ -18,7 +18,7 @@ from finops_ai.domain.money import Money
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
-from finops_ai.ledger import acknowledgements, bulk, codecs, outbox
+from finops_ai.ledger import acknowledgements, bulk, codecs, episode_changes, outbox
 from finops_ai.ledger import decisions as told
 from finops_ai.ledger.connect import driver_errors, psycopg_connection, transaction
 from finops_ai.ledger.tables import episode as episode_table
@@ -55,6 +55,7 @@ def record(
                 key = [column.name for column in table.primary_key]
                 values = ((*row.values(), *known.values()) for row in rows)
                 bulk.upsert(psycopg_connection(connection), table.name, key, columns, values)
+        episode_changes.put(connection, episodes, as_of)
         told.put(connection, decisions)
         outbox.put(connection, messages, as_of)
 
@@ -72,14 +73,6 @@ def episode(engine: sa.Engine, key: str, as_of: datetime) -> Episode:
         many = ", ".join(each.key for each in found[:5])
         raise UsageError(f"{key!r} fits several episodes: {many}" if found else f"there is no episode {key!r}")
     return (exact or found)[0]
-
-
-def instants(engine: sa.Engine, start: datetime, as_of: datetime) -> list[datetime]:
-    """When episodes were found from `start` to `as_of`: of each day the last run, which is the one that is kept."""
-    at = episode_table.c.as_of
-    newest = sa.select(sa.func.max(at)).where(at >= start, at <= as_of).group_by(episode_table.c.as_of_day)
-    with engine.connect() as connection:
-        return sorted(connection.scalars(newest))
 
 
 def forecasts(engine: sa.Engine, as_of: datetime) -> list[Forecast]:

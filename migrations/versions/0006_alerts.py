@@ -47,6 +47,7 @@ def upgrade() -> None:
     )
     _answers()
     _pages()
+    _changes()
 
 
 def _answers() -> None:
@@ -90,6 +91,32 @@ def _pages() -> None:
     )
 
 
+def _changes() -> None:
+    """Episodes as every run knew them; of the past, as the last run of each day did."""
+    op.execute(
+        """
+        CREATE TABLE episode_change (
+            key text NOT NULL,
+            at timestamptz NOT NULL,
+            digest bytea NOT NULL,
+            body jsonb NOT NULL,
+            PRIMARY KEY (key, at)
+        )
+        """
+    )
+    op.execute("CREATE INDEX episode_change_at ON episode_change (at)")
+    op.execute(
+        """
+        INSERT INTO episode_change (key, at, digest, body)
+        SELECT key, as_of, '', body FROM (
+            SELECT key, as_of, body, lag(body) OVER (PARTITION BY key ORDER BY as_of_day) AS before FROM episode
+        ) version
+        WHERE body IS DISTINCT FROM before
+        ON CONFLICT DO NOTHING
+        """
+    )
+
+
 def downgrade() -> None:
     op.execute("ALTER TABLE feedback DROP COLUMN projected, DROP COLUMN currency, DROP COLUMN p_value")
-    op.execute("DROP TABLE snooze, page_decision")
+    op.execute("DROP TABLE snooze, page_decision, episode_change")

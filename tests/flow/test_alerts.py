@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
 
 import pytest
 import sqlalchemy as sa
@@ -15,13 +16,14 @@ from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain.episode import Episode, FeedbackVerdict
 from finops_ai.domain.message import Message
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.page_decision import PageDecision
+from finops_ai.domain.page_decision import PageDecision, Told
 from finops_ai.domain.period import Days
 from finops_ai.jobs.paging import notes
 from finops_ai.jobs.replay import play
 from finops_ai.jobs.run import Turn, run, silent
 from finops_ai.jobs.voice import Voice, told
 from finops_ai.ledger import connect, decisions, findings, outbox
+from finops_ai.reporting.page import PageContext, page_body
 from tests.flow.conftest import Configure, Program
 from tests.unit.detection.told import MONDAY, TOP, an_episode, feedback
 
@@ -97,6 +99,8 @@ def test_a_run_again_and_a_restated_day_page_nobody_twice(ledger: sa.Engine) -> 
 def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -> None:
     mornings = history()
     for n, (at, episodes) in enumerate(mornings):
+        morning(ledger, at - timedelta(hours=8), episodes[:-1])  # the newest and dearest comes later in the day
+        morning(ledger, at - timedelta(hours=7), episodes[:-1])
         morning(ledger, at, episodes)
         if n == 9:
             for key, verdict in (("e02", FeedbackVerdict.FALSE_POSITIVE), ("e06", FeedbackVerdict.EXPECTED)):
@@ -109,6 +113,7 @@ def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -
         again = play(ledger, since, end, settings=LIVE, detect=DETECT, without_feedback=False, progress=silent)
         assert again == [one for one in live if one.at >= since]
     assert 4 <= len(pages(live)) <= 8
+    assert {one.at.hour for one in live} == {1, 9}
     more = replace(LIVE, budget=AlertBudget(pages=5))
     again = play(ledger, MONDAY - DAY, end, settings=more, detect=DETECT, without_feedback=False, progress=silent)
     assert len(pages(again)) > len(pages(live))
@@ -144,12 +149,10 @@ def test_the_commands_show_both_histories_and_why(ledger_url: str, configure: Co
     live = pages(decisions.decisions(engine))
     engine.dispose()
     known = ("--as-of", "2026-03-13", "--output", "json")
-    (same,) = program("replay", "--since", "2026-03-01", *known).json
-    assert same["was"] == same["would"]
-    assert same["was"]["pages"] == len(live)
-    assert all(row["was"] == row["would"] for row in same["pages"])
-    (dear,) = program("replay", "--since", "2026-03-01", "--threshold", "100000", "--budget", "9", *known).json
-    assert dear["would"] == {"pages": 0, "by_team": {}, "excess": {}}
+    (both,) = program("replay", "--since", "2026-03-01", "--threshold", "1900", *known).json
+    assert both["was"]["pages"] == len([row for row in both["pages"] if row["was"]]) == len(live)
+    assert 0 < both["would"]["pages"] == len([row for row in both["pages"] if row["would"]])
+    assert {Decimal(row["excess"]) < 190 for row in both["pages"] if row["would"]} == {False}
     shown(program, live, known)
 
 
@@ -162,3 +165,27 @@ def shown(program: Program, live: list[tuple[str, str, datetime]], known: tuple[
     assert row["snoozed_until"] == "2026-03-20"
     (row,) = program("episodes", "show", paged, *known).json
     assert "paged" in [one["told"] for one in row["decisions"]]
+
+
+def test_what_was_paged_before_decisions_were_kept_is_not_paged_again(empty_url: str) -> None:
+    engine = connect.open_engine(empty_url)
+    connect.upgrade(engine)
+    while sa.inspect(engine).has_table("page_decision"):
+        connect.downgrade_one(engine)
+    one, over = an_episode(), an_episode("e2", over=True)
+    body = page_body(one, context=PageContext(as_of=MONDAY, complete_through=None))
+    closed = page_body(over, context=PageContext(as_of=MONDAY, complete_through=None))
+    with engine.begin() as connection:
+        sent = [Message(key="finops/e1", kind="episode_opened", sink=sink, body=body) for sink in ("pager", "mail")]
+        outbox.put(connection, sent, MONDAY)
+        outbox.put(connection, [Message(key="finops/e2", kind="episode_opened", sink="mail", body=closed)], MONDAY)
+        ended = [Message(key="finops/e2", kind="episode_resolved", sink="mail", body=closed)]
+        outbox.put(connection, ended, MONDAY + DAY)
+    connect.upgrade(engine)
+    assert [(one.key, one.told, one.sinks, one.page) for one in decisions.decisions(engine)] == [
+        ("e1", Told.PAGED, ("mail", "pager"), True),
+        ("e2", Told.PAGED, ("mail",), True),
+        ("e2", Told.RESOLVED, ("mail",), False),
+    ]
+    assert morning(engine, MONDAY + 2 * DAY, [one, over]) == 0
+    engine.dispose()

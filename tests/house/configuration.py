@@ -66,20 +66,32 @@ def _section(title: str, prefix: str, node: Node, definitions: Node) -> str:
     return "\n".join([f"## {title}", "", *about, *lines])
 
 
-def _keys(prefix: str, node: Node, definitions: Node) -> Iterator[Key]:
-    """Every key below a section."""
+def _keys(prefix: str, node: Node, definitions: Node, within: tuple[str, ...] = ()) -> Iterator[Key]:
+    """Every key below a section; what holds more of its own kind is told once."""
     required = node.get("required", ())
     for name, raw in node["properties"].items():
-        value = _resolve(raw, definitions)
-        inner = _resolve(value.get("items", {}), definitions)
+        value = _resolve(_optional(raw, definitions), definitions)
+        items = value.get("items", {})
+        inner = _resolve(items, definitions)
+        kind = items.get("$ref", "")
+        says = raw.get("description", "")
         if "properties" in value and not _is_secret(value):
-            yield from _keys(f"{prefix}{name}.", value, definitions)
+            yield from _keys(f"{prefix}{name}.", value, definitions, within)
+        elif kind in within:
+            yield Key(name=f"{prefix}{name}", type="list of the same", default="", says=says)
         elif "properties" in inner:
-            yield from _keys(f"{prefix}{name}[].", inner, definitions)
+            yield from _keys(f"{prefix}{name}[].", inner, definitions, (*within, kind))
         else:
             default = "required" if name in required else _default(value)
-            says = raw.get("description", "")
             yield Key(name=f"{prefix}{name}", type=_type(value, definitions), default=default, says=says)
+
+
+def _optional(node: Node, definitions: Node) -> Node:
+    """A section that may be left out, as if it were there."""
+    resolved = ((one, _resolve(one, definitions)) for one in node.get("anyOf", ()))
+    sections = [one for one, found in resolved if "properties" in found and not _is_secret(found)]
+    others = [one for one in node.get("anyOf", ()) if one not in sections and one.get("type") != "null"]
+    return sections[0] if len(sections) == 1 and not others else node
 
 
 def _is_secret(node: Node) -> bool:

@@ -164,6 +164,29 @@ def test_a_snooze_ends_with_its_day_or_when_the_episode_outgrows_it() -> None:
     assert us.hears(an_episode(), at=MONDAY + 3 * DAY, answers=put_off) == [(OPENED, "e1")]
 
 
+def test_what_was_put_off_after_its_page_is_paged_again_when_that_ends_and_told_its_end() -> None:
+    until = (MONDAY + 2 * DAY).date()
+    later = Snooze(episode_key="e1", at=MONDAY + HOUR, until=until, projected=usd(2000))
+    put_off = Answers(snoozed={"e1": later})
+    us = team(budget=AlertBudget(pages=1))
+    assert us.hears(an_episode()) == [(OPENED, "e1")]
+    assert us.hears(an_episode(dollars=5000), at=MONDAY + 2 * DAY, answers=put_off) == []
+    assert us.hears(an_episode(), at=MONDAY + 3 * DAY, answers=put_off) == []  # the week's page is spent
+    assert us.hears(an_episode(), at=MONDAY + 7 * DAY, answers=put_off) == [(OPENED, "e1")]
+    assert us.hears(an_episode(), at=MONDAY + 8 * DAY, answers=put_off) == []
+    assert us.hears(an_episode(over=True), at=MONDAY + 9 * DAY, answers=put_off) == [(RESOLVED, "e1")]
+
+
+def test_a_page_that_became_part_of_a_storm_is_told_its_end_as_well() -> None:
+    later = Snooze(episode_key="e1", at=MONDAY + HOUR, until=MONDAY.date(), projected=usd(2000))
+    us, others = team(storm=3), [an_episode("e2"), an_episode("e3")]
+    us.hears(an_episode())
+    after = Answers(snoozed={"e1": later})
+    assert us.hears(an_episode(), *others, at=MONDAY + DAY, answers=after) == [("storm_opened", "storm/2026-03-03")]
+    over = [an_episode(key, over=True) for key in ("e1", "e2", "e3")]
+    assert us.hears(*over, at=MONDAY + 2 * DAY) == [(RESOLVED, "e1"), ("storm_resolved", "storm/2026-03-03")]
+
+
 def test_a_digest_comes_once_a_day_and_tells_each_once() -> None:
     us = team(digest_at=time(8), digest_zone="America/New_York")
     small = an_episode(dollars=50)
@@ -200,6 +223,24 @@ def test_who_was_told_is_told_the_end_wherever_routes_lead_by_then() -> None:
     us.settings = replace(us.settings, top=Route(team="others", sinks=("chat",)))
     done = us.decided([an_episode(over=True)], MONDAY + DAY)
     assert [(one.kind, one.team, one.sinks) for one in done.speeches] == [(RESOLVED, "on-call", ("pager", "mail"))]
+
+
+def test_a_team_under_another_name_is_not_paged_anew() -> None:
+    us = team()
+    us.hears(an_episode())
+    us.settings = replace(us.settings, top=replace(TOP, team="platform", sinks=("pager",)))
+    assert us.hears(an_episode(), at=MONDAY + HOUR) == []
+    us.settings = replace(us.settings, top=replace(TOP, team="owners", sinks=("chat",)))
+    assert us.hears(an_episode(), at=MONDAY + 2 * HOUR) == [(OPENED, "e1")]
+    assert us.hears(an_episode(over=True), at=MONDAY + DAY) == [(RESOLVED, "e1")] * 2
+
+
+def test_what_falls_and_rises_again_below_its_peak_is_in_one_digest_only() -> None:
+    us = team(budget=AlertBudget(pages=0))
+    assert us.hears(an_episode(dollars=2000)) == [("digest", "digest/2026-03-02")]
+    for n, dollars in enumerate((500, 2000, 400), start=1):
+        assert us.hears(an_episode(dollars=dollars), at=MONDAY + n * DAY) == []
+    assert us.hears(an_episode(dollars=20_000), at=MONDAY + 4 * DAY) == [("digest", "digest/2026-03-06")]
 
 
 MORNINGS = st.lists(
