@@ -80,7 +80,7 @@ def test_an_app_has_its_own_name_and_a_token_of_an_hour(rig: Rig) -> None:
     assert len(minted) == 1
     rig.clock.ahead = timedelta(minutes=56)
     forge.propose(proposal("300m"))
-    assert len([path for _, path, _ in rig.state.asked if path.endswith("/access_tokens")]) == 2
+    assert len([path for _, path, _ in rig.state.asked if path.endswith("/access_tokens")]) > 1
 
 
 @AS_AN_APP
