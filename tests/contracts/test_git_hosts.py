@@ -209,6 +209,20 @@ def test_blocked_is_a_draft_until_it_is_not(rig: Rig) -> None:
     assert only(rig).draft
 
 
+@pytest.mark.parametrize("rig", ["github"], indirect=True)
+def test_where_there_are_no_drafts_it_is_opened_all_the_same(rig: Rig) -> None:
+    rig.vendor.no_drafts = True  # type: ignore[attr-defined]
+    rig.forge().propose(proposal(state=ProposalState.BLOCKED))
+    assert (only(rig).draft, only(rig).title) == (False, "cpu to 200m")
+
+
+def test_a_repository_that_moved_is_told_and_nothing_is_lost(rig: Rig) -> None:
+    moved = {"Location": "https://elsewhere.invalid/"}
+    rig.state.fault = lambda phase, what: (301, moved, {}) if what and what != "push" else None
+    with pytest.raises(Unavailable, match=r"redirects to https://elsewhere\.invalid/; set that address"):
+        rig.forge().propose(proposal())
+
+
 def test_labels_of_people_stay_and_an_approval_ends_with_its_commit(rig: Rig) -> None:
     rig.forge().propose(proposal(), Manner(draft=True, labels=("finops:needs-approval",)))
     made = only(rig)
