@@ -51,9 +51,9 @@ def obeyed(engine: sa.Engine, key: str) -> list[Obeyed]:
 
 def obeyed_counts(engine: sa.Engine) -> dict[str, int]:
     """How many commands there were on each proposal."""
-    counted = sa.select(pull_command.c.key, sa.func.count()).group_by(pull_command.c.key)
+    counted = sa.select(pull_command.c.key, sa.func.count().label("commands")).group_by(pull_command.c.key)
     with engine.connect() as connection:
-        return dict(connection.execute(counted).tuples().all())
+        return {row.key: row.commands for row in connection.execute(counted)}
 
 
 def deliveries(engine: sa.Engine, forge: str) -> tuple[dict[str, str], dict[str, str]]:
