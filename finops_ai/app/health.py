@@ -51,6 +51,15 @@ def examine(open_config: Callable[[], Config], environ: Mapping[str, str]) -> li
         rows.append(_checked(f"source {one.name}", "check uri and credentials", listed))
         for what, check in _further(known.sources[one.kind], one, world, keep):
             rows.append(_checked(f"source {one.name}: {what}", "check the settings and the identity's roles", check))
+    for one in config.forges:
+
+        def reached(one: Any = one) -> str:
+            forge = known.forges[one.kind].make(one, world)
+            manifests = sum(1 for _ in forge.files(config.recommend.manifests))
+            forge.dashboard()  # a read that the host's API answers, not only Git
+            return f"{manifests} files match {config.recommend.manifests}"
+
+        rows.append(_checked(f"forge {one.name}", "check the address, the token and its rights", reached))
     rows.append(_checked("policy packs", "finops-ai policy test", lambda: _policies(config)))
     return rows
 

@@ -90,15 +90,19 @@ class Client:
     ) -> Response:
         if method not in READS:
             self._pause()
-        response = self._http.request(
-            method,
-            self._base + path,
-            idempotent=method in REPEATABLE,
-            headers={**self._headers(), **(headers or {})},
-            json=body,
-            params=params,
-            accept=JUDGED,
-        )
+        try:
+            response = self._http.request(
+                method,
+                self._base + path,
+                idempotent=method in REPEATABLE,
+                headers={**self._headers(), **(headers or {})},
+                json=body,
+                params=params,
+                accept=JUDGED,
+            )
+        except Rejected as error:
+            # A redirect of a renamed repository, a proxy's page: a person mends it, and nothing may be lost till then.
+            raise Unavailable(str(error)) from None
         if response.status in accept or response.status < 300:
             return response
         raise self._refusal(f"{method} {self._base}{path}", response)

@@ -135,6 +135,8 @@ class GitHub:
                 return False
             if draft and "raft pull requests are not supported" in str(error):
                 return self.create(branch, base, title, body, False)
+            if '"field":"head"' in str(error).replace(" ", ""):
+                raise Unavailable(f"the branch {branch} is not known there yet", retry_after_seconds=30) from None
             raise
 
     def edit(self, pull: PullRequest, title: str, body: str, draft: bool) -> None:

@@ -138,7 +138,7 @@ class HostedForge:
         return issue.body if issue.is_open else ""
 
     def show_dashboard(self, text: str) -> None:
-        body = f"{text.rstrip()}\n\n{pages.DASHBOARD_MARK}\n"
+        body = pages.overview(text, self._host.traits.largest_body)
         issue = self._dashboard()
         if issue is None:
             self._host.create_issue(pages.DASHBOARD_TITLE, body)

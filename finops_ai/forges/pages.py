@@ -39,6 +39,16 @@ def page(proposal: Proposal, manner: Manner, owners: Sequence[str], largest: int
     return _cut(top, largest - len(tail) - len(CUT)) + CUT + tail
 
 
+def overview(text: str, largest: int) -> str:
+    """The body of the overview issue: whole lines, as many as fit, and the hidden mark."""
+    more = "\n- and more; `finops-ai pr list` has all of them"
+    room = largest - len(DASHBOARD_MARK) - len(more) - 10
+    told = inert(text.rstrip())
+    if len(told) > room:
+        told = told[:room].rpartition("\n")[0] + more
+    return f"{told}\n\n{DASHBOARD_MARK}\n"
+
+
 def fitted_title(title: str, largest: int) -> str:
     """One line that the host takes."""
     line = " ".join(title.split())

@@ -79,7 +79,7 @@ def _approve(turn: Turn, forge: Forge, terms: Terms, proposal: Proposal, pull: P
         return 0
     named = {name.lower() for name in terms.approval.by}
     for consent in forge.consents(proposal.key):
-        if consent.by.lower() in named and forge.may_write(consent.by):
+        if consent.by.lower() in named and consent.by != pull.author and forge.may_write(consent.by):
             given = Approval(
                 key=proposal.key,
                 evidence=evidence,

@@ -14,7 +14,7 @@ from finops_ai.domain.pull_fact import Obeyed
 from finops_ai.forges.base import Forge
 from finops_ai.forges.terms import Terms
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import outbox, proposals, pull_facts
+from finops_ai.ledger import proposals, pull_facts
 from finops_ai.rightsizing.markdown import escaped
 
 TICK = "finops:tick"
@@ -52,13 +52,9 @@ def show(turn: Turn, forge: Forge, terms: Terms) -> None:
     """Write the overview; there is none as long as there is nothing to tell."""
     every = proposals.proposals(turn.engine)
     if every:
-        told = outbox.messages(turn.engine, None)
-        urls = {
-            one.message.key: one.receipt.remote_id for one in told if one.receipt and _is_url(one.receipt.remote_id)
-        }
-        waiting = {one.message.key: one.error or "" for one in told if one.state in ("queued", "claimed")}
+        urls, waiting = pull_facts.deliveries(turn.engine, forge.name)
         ignored = pull_facts.ignored(turn.engine, turn.as_of)
-        versions = {one.key: len(pull_facts.obeyed(turn.engine, one.key)) for one in every}
+        versions = pull_facts.obeyed_counts(turn.engine)
         asked = {one.key for one in every if _waits(turn, one, terms)}
         forge.show_dashboard(page(every, urls=urls, waiting=waiting, ignored=ignored, versions=versions, asked=asked))
 
@@ -113,14 +109,10 @@ def _box(key: str, order: Order, shown: int) -> str:
 
 def _words(proposal: Proposal, url: str | None) -> str:
     title = escaped(proposal.title)
-    return f"[{title}]({url})" if url else title
+    return f"[{title}]({url})" if url and not set(url) & set(" ()<>") else title
 
 
 def _waits(turn: Turn, proposal: Proposal, terms: Terms) -> bool:
     if not terms.approval.asked_for(proposal.recommendation):
         return False
     return pull_facts.approval_of(turn.engine, proposal.key, evidence_hash(proposal)) is None
-
-
-def _is_url(text: str) -> bool:
-    return text.startswith(("http://", "https://", "file://")) and not set(text) & set(" ()<>")

@@ -8,7 +8,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
-from finops_ai.domain.errors import Rejected
+from finops_ai.domain.errors import Rejected, Unavailable
 from finops_ai.domain.evidence import has_moved
 from finops_ai.domain.money import plain
 from finops_ai.domain.outcome import Outcome
@@ -66,7 +66,7 @@ def recommend(
         except Rejected as error:
             counts["none"] += 1
             results.append(_row(str(answer.workload), "none", reason=str(error)))
-            answered[key] = str(error)
+            answered.setdefault(key, str(error))
             continue
         answered[key] = ""
         before = known.get(key)
@@ -101,8 +101,11 @@ def withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], answered: 
         before = known.get(key)
         if not why or before is None or before.state not in PROPOSED or not why.startswith(OBSOLETE):
             continue
+        try:
+            pull = None if turn.dry_run else forge.find(key)
+        except Unavailable:
+            continue  # The next run closes it.
         # What was merged meanwhile is no longer ours to close; follow finds it.
-        pull = forge.find(key)
         if turn.dry_run or (pull is not None and pull.state != "open"):
             continue
         gone += 1

@@ -9,8 +9,10 @@ from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.pull_command import Order
 from finops_ai.domain.pull_fact import Approval, Obeyed
+from finops_ai.ledger.outbox import UNSENT
 from finops_ai.ledger.pull_tables import approval as approval_table
 from finops_ai.ledger.pull_tables import pull_command
+from finops_ai.ledger.tables import message
 
 STANDING = (Order.IGNORE, Order.REOPEN)
 
@@ -45,6 +47,28 @@ def obeyed(engine: sa.Engine, key: str) -> list[Obeyed]:
             sa.select(table).where(table.c.key == key).order_by(table.c.at, table.c.comment, table.c.number)
         ).all()
     return [_obeyed(row) for row in rows]
+
+
+def obeyed_counts(engine: sa.Engine) -> dict[str, int]:
+    """How many commands there were on each proposal."""
+    counted = sa.select(pull_command.c.key, sa.func.count().label("commands")).group_by(pull_command.c.key)
+    with engine.connect() as connection:
+        return {row.key: row.commands for row in connection.execute(counted)}
+
+
+def deliveries(engine: sa.Engine, forge: str) -> tuple[dict[str, str], dict[str, str]]:
+    """By key: where what was sent to a forge stands there, and why what was not sent yet waits."""
+    table = message
+    asked = sa.select(table.c.key, table.c.state, table.c.remote_id, table.c.error).order_by(table.c.id)
+    stands, waits = {}, {}
+    with engine.connect() as connection:
+        for row in connection.execute(asked.where(table.c.sink == forge, table.c.kind == "proposal")):
+            if row.state == "sent":
+                if row.remote_id and "://" in row.remote_id:
+                    stands[row.key] = row.remote_id
+            elif row.state in UNSENT:
+                waits[row.key] = row.error or ""
+    return stands, waits
 
 
 def ignored(engine: sa.Engine, as_of: datetime) -> dict[str, Obeyed]:

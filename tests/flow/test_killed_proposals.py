@@ -105,6 +105,8 @@ def test_one_pull_request_per_workload(vendor: str, finops: Finops, ledger_url: 
             return process.returncode
 
         assert call("ingest") == 0, said
+        assert call("doctor") == 0, said
+        assert "forge platform" in said
         rig.state.fault = killer
         for turn in range(KILLS):
             assert call("recommend") == 0, said
