@@ -18,7 +18,7 @@ from finops_ai.domain.errors import Rejected, Unavailable
 TIMEOUT_SECONDS = 60
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
 
-_REMOTE = re.compile(r"(?:[a-z+]+://|git@|github\.com|.*\?ref=)")
+_REMOTE = re.compile(r"(?:[a-z+]+://|git@|.*\?ref=)")
 _FILES = ("resources", "bases", "components", "crds", "configurations", "patchesStrategicMerge", "envs", "files")
 _FILE = ("path", "env")
 _PLUGINS = ("generators", "transformers", "validators", "helmCharts", "helmChartInflationGenerator")
