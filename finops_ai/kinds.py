@@ -14,6 +14,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
+from finops_ai.forges import gitea, github, gitlab
 from finops_ai.sinks import folder, pagerduty
 from finops_ai.sources import (
     anthropic_usage,
@@ -44,5 +45,5 @@ SOURCES: dict[str, ModuleType] = {
 USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
 LIVE: dict[str, ModuleType] = {"kubernetes_api": kubernetes_api, "kubernetes_files": kubernetes_files}
 SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
-FORGES: dict[str, ModuleType] = {"folder": folder_forge}
+FORGES: dict[str, ModuleType] = {"folder": folder_forge, "gitea": gitea, "github": github, "gitlab": gitlab}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}

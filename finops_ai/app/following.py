@@ -19,6 +19,7 @@ from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.proposal import Verdict
 from finops_ai.domain.usage import Workload
 from finops_ai.forges.base import Forge
+from finops_ai.jobs.attend import attend
 from finops_ai.jobs.follow import Following, by_key
 from finops_ai.jobs.follow import follow as work
 from finops_ai.jobs.regressions import Watch
@@ -45,7 +46,8 @@ class Follower:
     costs: Callable[..., list[dict[str, Any]]]
 
     def follow(self, turn: Turn) -> Outcome:
-        return work(turn, by_key(self.forges, self.config.recommend.forge), _following(self))
+        forge = by_key(self.forges, self.config.recommend.forge)
+        return attend(turn, forge, self.config.pull_requests, work(turn, forge, _following(self)))
 
     def burns(self, workload: Workload, merged_at: datetime, now: datetime) -> tuple[list[Burn], list[Problem]]:
         """How the budgets that are configured for a workload burn, and what could not be asked."""
@@ -72,6 +74,7 @@ def _following(app: Follower) -> Following:
             manifests=told.recommend.manifests,
             judge=partial(_judged, app),
             burns=app.burns,
+            terms=told.pull_requests,
         ),
     )
 

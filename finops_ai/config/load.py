@@ -12,6 +12,7 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from finops_ai.config import variables
+from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
@@ -29,7 +30,9 @@ from finops_ai.config.schema import (
     Schedule,
     Sections,
 )
+from finops_ai.config.web import Web
 from finops_ai.domain.errors import ConfigError
+from finops_ai.forges.terms import Terms
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 
@@ -89,10 +92,13 @@ class Config:
     forecast: Forecast
     known_events: tuple[KnownEvent, ...]
     detect: Detect
+    alerts: Alerts
     recommend: Recommend
+    pull_requests: Terms
     savings: Savings
     report: Report
     schedule: Schedule
+    web: Web
     origins: Mapping[Key, Origin]
 
     @property
@@ -117,6 +123,7 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
         document.problems.extend(explained(error, Sections, document, also=FAMILIES))
         sections = Sections()
     document.problems.extend(_unknown_forge(document, sections, [forge.name for forge in plug_ins["forges"]]))
+    document.problems.extend(_unknown_sinks(document, sections, [sink.name for sink in plug_ins["sinks"]]))
     origins = dict(document.values)
     database_url = _database_url(sections.ledger, environ, document, origins)
     if document.problems:
@@ -199,6 +206,13 @@ def _unknown_forge(document: Document, sections: Sections, names: list[str]) -> 
     if wanted is not None and wanted not in names and not document.problems:
         key = ("recommend", "forge")
         yield problem(document.origin(key), key, f"no forge has the name {wanted!r}{meant(wanted, names)}")
+
+
+def _unknown_sinks(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
+    for path, wanted in () if document.problems else sections.alerts.named_sinks():
+        if wanted not in names:
+            key = ("alerts", *path)
+            yield problem(document.origin(key), key, f"no sink has the name {wanted!r}{meant(wanted, names)}")
 
 
 def _database_url(

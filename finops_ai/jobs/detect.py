@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from finops_ai.detection.answers import accepted_levels
 from finops_ai.detection.causes import BASELINE_DAYS, Breakdown, Share, causes, finish, pick_breakdown, where
 from finops_ai.detection.levels import accepted
 from finops_ai.detection.run import detect as judge
@@ -21,11 +22,22 @@ from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.completeness import filling
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
-from finops_ai.jobs.voice import Voice, messages_of
+from finops_ai.jobs.voice import Voice, told
 from finops_ai.ledger import costs, findings, series
 
-ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
+ATTRIBUTES = (
+    "x_sku_group",
+    "x_ai_model",
+    "service_name",
+    "x_cost_center",
+    "sub_account_id",
+    "region_id",
+    "x_environment",
+)
 """Keys by which an episode is explained and placed; where several explain it as well, the first does."""
+
+PLACES = (*ATTRIBUTES, "x_environment")
+"""Keys that say where an episode is."""
 
 _INSTANT = timedelta(microseconds=1)
 
@@ -60,7 +72,7 @@ def detect(
         as_of=turn.as_of,
         settings=settings,
         filling=[fills] * len(watched),
-        announced=announced,
+        announced=[*announced, *accepted_levels(findings.feedbacks(turn.engine, turn.as_of), previous, turn.as_of)],
     )
     known = {episode.key: episode for episode in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
@@ -71,9 +83,16 @@ def detect(
         for episode in found.episodes
     )
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
-    messages = tuple(messages_of(turn, episodes, known, by_key, judged, voice))
+    decisions, messages = told(turn, episodes, by_key, judged, voice=voice, detect=settings)
     if not turn.dry_run:
-        findings.record(turn.engine, as_of=turn.as_of, scores=found.scores, episodes=episodes, messages=messages)
+        findings.record(
+            turn.engine,
+            as_of=turn.as_of,
+            scores=found.scores,
+            episodes=episodes,
+            decisions=decisions,
+            messages=messages,
+        )
     open_now = [episode for episode in episodes if episode.state is not EpisodeState.RESOLVED]
     counts = {"series": len(watched), "episodes": len(episodes), "open": len(open_now), "messages": len(messages)}
     rows = tuple(episode_row(episode) for episode in sorted(episodes, key=dearest_first))
@@ -90,12 +109,12 @@ def _explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSerie
         currency=episode.excess.currency,
         cost_basis=cost_basis,
         days=Days(before.start, during.end),
-        keys=ATTRIBUTES,
+        keys=PLACES,
         as_of=turn.as_of,
     )
     observed = total(row["cost"] for row in rows if row["day"] in during)
-    breakdowns = {key: _breakdown(rows, (key,), before, during) for key in ATTRIBUTES}
-    within = [one for key, one in breakdowns.items() if episode.scope.get(key) is None]
+    breakdowns = {key: _breakdown(rows, (key,), before, during) for key in PLACES}
+    within = [one for key, one in breakdowns.items() if key in ATTRIBUTES and episode.scope.get(key) is None]
     done = finish(episode, observed=observed, breakdown=pick_breakdown(within)[0])
     places: dict[str, str] = {}
     for breakdown in breakdowns.values():

@@ -12,6 +12,8 @@ import numpy as np
 from finops_ai.allocation.coverage import COVERAGE_KEYS, coverage
 from finops_ai.allocation.rates import converted
 from finops_ai.allocation.splits import Pool, keys_needed, share
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import LEVELS
@@ -26,6 +28,7 @@ from finops_ai.forecasting.accuracy import bias, wape
 from finops_ai.forecasting.accuracy import coverage as band_coverage
 from finops_ai.forecasting.run import expected_now
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs import paging
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.rates import table
 from finops_ai.jobs.reconciliation import reconciliation
@@ -52,6 +55,8 @@ def report(
     pools: Sequence[Pool],
     forecast_settings: ForecastSettings,
     reporting_currency: str | None,
+    alerts: AlertSettings,
+    detect: DetectSettings,
     write: Write,
 ) -> Outcome:
     """Report on the last whole week before `as_of`; every table ties to the ledger or Leak is raised."""
@@ -82,6 +87,7 @@ def report(
             accounts=accounts,
             converted=_converted(turn, direct, week, reporting_currency),
             problems=_refused(turn),
+            paging=paging.notes(turn, week, alerts, detect),
         )
     )
     places = {} if turn.dry_run else write(made)
