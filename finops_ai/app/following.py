@@ -74,6 +74,7 @@ def _following(app: Follower) -> Following:
             manifests=told.recommend.manifests,
             judge=partial(_judged, app),
             burns=app.burns,
+            terms=told.pull_requests,
         ),
     )
 

@@ -13,13 +13,13 @@ _PAGE = """\
 <meta name="viewport" content="width=device-width">
 <title>{title}</title>
 <style>
-body {{ font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; }}
+body {{ font: 15px/1.5 system-ui, sans-serif; color: #1f2328; max-width: 74rem; margin: 2rem auto; padding: 0 1rem; }}
 h1 {{ font-size: 1.5rem; font-weight: 500; }} h3 {{ margin: 1.4rem 0 .4rem; }}
 .state {{ display: inline-block; border-radius: 1rem; padding: .1rem .7rem; color: #fff; background: {colour}; }}
 .branch {{ font-family: ui-monospace, monospace; font-size: .85rem; color: #59636e; }}
 article {{ border: 1px solid #d1d9e0; border-radius: 6px; padding: .4rem 1.2rem 1rem; margin: 1rem 0; }}
 table {{ border-collapse: collapse; display: block; overflow-x: auto; }}
-th, td {{ border: 1px solid #d1d9e0; padding: .3rem .6rem; text-align: left; white-space: nowrap; }}
+th, td {{ border: 1px solid #d1d9e0; padding: .3rem .5rem; font-size: .9rem; text-align: left; white-space: nowrap; }}
 th {{ background: #f6f8fa; }} td + td {{ font-variant-numeric: tabular-nums; }}
 pre {{ background: #f6f8fa; padding: .8rem; overflow-x: auto; line-height: 1.2; }}
 code {{ font-family: ui-monospace, "DejaVu Sans Mono", monospace; font-size: .85rem; }}

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from finops_ai.domain.errors import FinopsError, Problem, Rejected
-from finops_ai.domain.message import Message
 from finops_ai.domain.proposal import Proposal, ProposalState
 from finops_ai.domain.usage import ContainerUsage, Workload
 from finops_ai.forges.base import Forge
+from finops_ai.forges.terms import Terms
+from finops_ai.jobs.pull_requests import asked
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import outbox, proposals, savings, usage
 from finops_ai.rightsizing.regression import Burn, Regression, regressions
@@ -24,13 +24,17 @@ Burns = Callable[[Workload, datetime, datetime], tuple[Sequence[Burn], Sequence[
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
-    """How merges are watched: for `days`, by metrics and by budgets; `judge` gives the verdicts on a revert."""
+    """How merges are watched: for `days`, by metrics and by budgets.
+
+    `judge` gives the verdicts on a revert, `terms` say how it is opened.
+    """
 
     days: int
     throttled_ratio: float
     manifests: str
     judge: Judge
     burns: Burns
+    terms: Terms
 
 
 def watch(turn: Turn, forge: Forge, how: Watch) -> tuple[list[Mapping[str, Any]], list[Problem]]:
@@ -61,7 +65,7 @@ def watch(turn: Turn, forge: Forge, how: Watch) -> tuple[list[Mapping[str, Any]]
             continue
         results.append({"key": proposal.key, "state": f"regression: {proposal.state.value}", "url": ""})
         if not turn.dry_run:
-            _keep(turn, forge, proposal)
+            _keep(turn, forge, proposal, how.terms)
     return results, problems
 
 
@@ -104,29 +108,13 @@ def _answered(turn: Turn, merge: savings.Merged) -> bool:
     )
 
 
-def _keep(turn: Turn, forge: Forge, proposal: Proposal) -> None:
+def _keep(turn: Turn, forge: Forge, proposal: Proposal, terms: Terms) -> None:
     """Proposal and message in one transaction; one that policy could not be asked about is opened nowhere."""
     with turn.engine.begin() as connection:
         proposals.save(connection, proposal, turn.as_of)
         if all(verdict.evaluated for verdict in proposal.verdicts):
-            body = {
-                "title": proposal.title,
-                "workload": proposal.recommendation.workload.key,
-                "changes": list(_words(proposal)),
-                "content": _digest(proposal),
-            }
-            message = Message(key=proposal.key, kind="proposal", sink=forge.name, body=body)
+            message = asked(turn, forge.name, proposal, terms, reopen=False)
             outbox.put(connection, (message,), turn.as_of)
-
-
-def _words(proposal: Proposal) -> Iterator[str]:
-    for change in proposal.recommendation.changes:
-        yield f"{change.container} {change.path}: {change.now or 'unset'} -> {change.proposed}"
-
-
-def _digest(proposal: Proposal) -> str:
-    edits = "".join(f"{edit.path}\0{edit.before}\0{edit.after}\0" for edit in proposal.edits)
-    return hashlib.sha256(edits.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _start(day: date) -> datetime:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from finops_ai.domain import marker as hidden
 from finops_ai.domain.proposal import Change, Recommendation
 
 MARKER = "finops:v1"
-_FOUND = re.compile(rf"<!-- {MARKER} (\{{[^<>]*\}}) -->")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,19 +28,15 @@ def marker(key: str, recommendation: Recommendation) -> str:
         "strategy": recommendation.strategy,
         "changes": [_plain(one) for one in recommendation.changes],
     }
-    text = json.dumps(values, separators=(",", ":"))
-    for unsafe, safe in (("--", "-\\u002d"), ("<", "\\u003c"), (">", "\\u003e")):
-        text = text.replace(unsafe, safe)
-    return f"<!-- {MARKER} {text} -->"
+    return hidden.marked(MARKER, values)
 
 
 def marked(body: str) -> Marked | None:
     """The values of the last marker in a page; None where there is none that can be read."""
-    found = _FOUND.findall(body)
-    if not found:
+    values = hidden.found(body, MARKER)
+    if values is None:
         return None
     try:
-        values = json.loads(found[-1])
         return Marked(
             key=_text(values["key"]),
             workload=_text(values["workload"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -21,6 +22,9 @@ from finops_ai.rightsizing.settings import HOURS_PER_MONTH
 
 MONTHS = 12
 """A merge is followed for so many months of the ledger; later nothing is like it was before."""
+
+CONTROLS_MAX = 40
+"""Of more, those whose cost is most alike: the range is hardly narrower for more, and each one is a placebo, too."""
 
 NEIGHBOURS = 3
 """With fewer unaffected workloads in a cluster those of other clusters are asked, too."""
@@ -131,7 +135,11 @@ def _controls(bill: Bill, name: Name, days: Days, merges: Sequence[Merge]) -> li
     touched = {name_of(merge.recommendation.workload) for merge in merges if merge.on in days}
     unaffected = {each: own for each, own in bill.workloads.items() if each != name and each not in touched}
     near = [own for each, own in unaffected.items() if each[0] == name[0]]
-    return near if len(near) >= NEIGHBOURS else list(unaffected.values())
+    others = near if len(near) >= NEIGHBOURS else list(unaffected.values())
+    if len(others) <= CONTROLS_MAX:
+        return others
+    size = float(bill.workloads[name].mean())
+    return sorted(others, key=lambda own: abs(math.log((float(own.mean()) + 1e-9) / (size + 1e-9))))[:CONTROLS_MAX]
 
 
 def _fall(before: FloatArray, after: FloatArray) -> float:
