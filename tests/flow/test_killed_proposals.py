@@ -24,7 +24,7 @@ from tests.conftest import Finops
 from tests.git_hosts.repository import Repository
 from tests.git_hosts.rig import TOKEN, Rig, host
 
-KILLS = int(os.environ.get("FINOPS_KILLS", "3"))
+KILLS = int(os.environ.get("FINOPS_KILLS", "2"))
 VENDORS = ("github", "gitlab", "gitea") if "FINOPS_KILLS" in os.environ else ("github",)
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300 + KILLS * 60)]
 
