@@ -14,6 +14,7 @@ from __future__ import annotations
 from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
+from finops_ai.forges import gitea, github, gitlab
 from finops_ai.sinks import folder, pagerduty
 from finops_ai.sources import (
     anthropic_usage,
@@ -22,6 +23,8 @@ from finops_ai.sources import (
     focus_files,
     gcp_billing,
     gcp_prices,
+    kubernetes_api,
+    kubernetes_files,
     litellm,
     openai_usage,
     opencost,
@@ -40,6 +43,7 @@ SOURCES: dict[str, ModuleType] = {
     "opencost": opencost,
 }
 USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
+LIVE: dict[str, ModuleType] = {"kubernetes_api": kubernetes_api, "kubernetes_files": kubernetes_files}
 SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
-FORGES: dict[str, ModuleType] = {"folder": folder_forge}
+FORGES: dict[str, ModuleType] = {"folder": folder_forge, "gitea": gitea, "github": github, "gitlab": gitlab}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}

@@ -16,7 +16,8 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from finops_ai.app.evaluation import Split
-from finops_ai.config.schema import ANY_CURRENCY, Detect
+from finops_ai.config.schema import Detect
+from finops_ai.config.values import ANY_CURRENCY
 from finops_ai.detection.hours import alerts, judge_hours
 from finops_ai.detection.news import OPENED, UPDATED, news
 from finops_ai.detection.panel import Filling, panels

@@ -45,7 +45,7 @@ DEFAULT_POLICIES = Path("config/policies")
 def kinds() -> Kinds:
     from finops_ai import kinds as known
 
-    return Kinds(sources=known.SOURCES, usage=known.USAGE, sinks=known.SINKS, forges=known.FORGES)
+    return Kinds(sources=known.SOURCES, usage=known.USAGE, live=known.LIVE, sinks=known.SINKS, forges=known.FORGES)
 
 
 def world_of(config: Config, environ: Mapping[str, str]) -> World:
@@ -172,6 +172,8 @@ def keep_of(config: Config, rules: Rules) -> Keep:
     modules = kinds().sources
     asked |= {tag for one in config.sources for tag in getattr(modules[one.kind], "TAGS", ())}
     asked |= kubernetes.tags_needed(config, modules)
+    bill = config.savings.bill
+    asked |= {canonical_tag(tag.removeprefix("tag:")) for tag in (bill.tags if bill else ())}
     return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
 
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
-from finops_ai.app import oncall, parts
+from finops_ai.app import alerts, drifting, oncall, parts
 from finops_ai.app.kubernetes import Clusters
 from finops_ai.app.models import Models
 from finops_ai.config import Config
 from finops_ai.domain.episode import FeedbackVerdict
-from finops_ai.domain.errors import ConfigError, UsageError
+from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.jobs import answers
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from finops_ai.forges.base import Forge
     from finops_ai.sinks.base import Sink
 
-JOBS = ("ingest", "forecast", "detect", "recommend", "deliver", "follow", "report")
+JOBS = ("ingest", "forecast", "detect", "drift", "recommend", "deliver", "follow", "report")
 EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
 
 
@@ -94,32 +94,9 @@ class App:
             yield self.run(job, as_of, dry_run=dry_run)
 
     def ingest(self, as_of: datetime, *, names: Sequence[str] = (), dry_run: bool = False) -> Outcome:
-        from finops_ai.app.currencies import with_rates
-        from finops_ai.jobs.ingest import forget, ingest
+        from finops_ai.app.ingestion import ingestion
 
-        every = {one.name for one in (*self.config.sources, *self.config.usage)}
-        if not every:
-            raise ConfigError("no sources are configured: write a file with finops-ai init, or name one with --config")
-        if unknown := sorted(set(names) - every):
-            raise UsageError(f"no source named {unknown[0]!r}; configured: {', '.join(sorted(every))}")
-        wanted = set(names) or every
-        known = parts.kinds()
-        sources = [
-            known.sources[one.kind].make(one, self.world, self.keep)
-            for one in self.config.sources
-            if one.name in wanted
-        ]
-        usage = [known.usage[one.kind].make(one, self.world) for one in self.config.usage if one.name in wanted]
-        version = parts.reading_version(self.rules, self.keep)
-        keep_days = timedelta(days=self.config.ledger.keep_versions_days)
-
-        def work(turn: Turn) -> Outcome:
-            outcome = ingest(turn, sources, usage, self.rules, version, parts.uncounted_of(self.config))
-            outcome = outcome if names else with_rates(turn, self.config.currencies, outcome)
-            if not turn.dry_run:
-                forget(turn, turn.now() - keep_days)
-            return outcome
-
+        work = ingestion(self.config, self.world, self.rules, self.keep, names)
         return self._run("ingest", as_of, dry_run, work)
 
     def forecast(self, as_of: datetime, *, where: Sequence[tuple[str, str]] = (), dry_run: bool = False) -> Outcome:
@@ -140,7 +117,6 @@ class App:
 
     def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.jobs.detect import detect
-        from finops_ai.jobs.voice import Voice
 
         def work(turn: Turn) -> Outcome:
             return detect(
@@ -151,7 +127,7 @@ class App:
                 announced=parts.known_events(self.config),
                 budgets=parts.budgets_of(self.config),
                 data_owners=self.config.data_quality.by_source(),
-                voice=Voice(sinks=tuple(one.name for one in self.config.sinks), page_at=self.config.detect.page_at),
+                voice=alerts.voice(self.config, self.world.secrets, as_of),
             )
 
         return self._run("detect", as_of, dry_run, work)
@@ -177,6 +153,7 @@ class App:
                     prices=told.prices,
                     settings=told.strategy,
                     min_saving=told.min_saving.get(told.prices.currency, told.min_saving.get("*", Decimal(0))),
+                    terms=self.config.pull_requests,
                 )
 
             return self._run("recommend", as_of, dry_run, work)
@@ -188,11 +165,13 @@ class App:
         work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner)
         return self._run("deliver", as_of, dry_run, work)
 
-    def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
-        from finops_ai.jobs.follow import by_key, follow
+    drift = drifting.drift
 
-        forge = by_key(self.forges, self.config.recommend.forge)
-        return self._run("follow", as_of, dry_run, lambda turn: follow(turn, forge))
+    def follow(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.app.following import Follower
+
+        follower = Follower(config=self.config, world=self.world, forges=self.forges, costs=self.costs)
+        return self._run("follow", as_of, dry_run, follower.follow)
 
     def report(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.app.files import write_report
@@ -207,6 +186,8 @@ class App:
                 pools=self.pools,
                 forecast_settings=parts.forecast_settings(self.config),
                 reporting_currency=self.config.currencies.reporting,
+                alerts=alerts.alert_settings(self.config),
+                detect=parts.detect_settings(self.config),
                 write=lambda made: write_report(made, self.config.report_folder),
             )
 

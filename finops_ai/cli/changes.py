@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ PathsArgument = Annotated[list[str], typer.Argument(help="Manifests or folders; 
 PackOption = Annotated[Path | None, typer.Option("--policies", help="Folder of Rego packs [default: config/policies].")]
 
 
+RESOURCE = re.compile(r"(requests|limits)\.")
 OBJECT = re.compile(r"""^\s*(-\s+)?["']?kind["']?\s*:""", re.MULTILINE)
 
 
@@ -35,28 +37,47 @@ class FailOn(StrEnum):
 
 
 def manifest_set(
-    file: Annotated[str, typer.Argument(help="Manifest to edit; - reads stdin.")],
-    values: Annotated[list[str], typer.Argument(help="PATH=QUANTITY, such as requests.cpu=200m.")],
-    kind: Annotated[str, typer.Option("--kind", help="Kind of the workload, such as Deployment.")],
-    name: Annotated[str, typer.Option("--name", help="metadata.name of the workload.")],
-    container: Annotated[str, typer.Option("--container", help="Name of the container.")],
+    file: Annotated[str, typer.Argument(help="File to edit; - reads stdin.")],
+    values: Annotated[list[str], typer.Argument(help="PATH=VALUE, such as requests.cpu=200m.")],
+    kind: Annotated[str | None, typer.Option("--kind", help="Kind of the object, such as Deployment.")] = None,
+    name: Annotated[str | None, typer.Option("--name", help="metadata.name of the object.")] = None,
+    container: Annotated[
+        str | None, typer.Option("--container", help="Container whose requests and limits are set.")
+    ] = None,
     namespace: Annotated[
         str | None, typer.Option("--namespace", help="metadata.namespace, where names repeat.")
     ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            "--path",
+            help="Where the values stand instead: backend.resources of a chart's values, spec.values.resources of a "
+            "release; a VALUE without PATH= is set there itself.",
+        ),
+    ] = None,
 ) -> None:
     """Print the manifest with these values changed and every other byte as it was, or refuse with a reason."""
-    from finops_ai.rightsizing.manifest import set_values
+    from finops_ai.rightsizing.manifest import set_paths, set_values
 
+    if (kind is None) != (name is None):
+        raise UsageError("--kind and --name go together")
+    if container is not None and (kind is None or path is not None):
+        raise UsageError("--container is looked for in the object that --kind and --name tell; --path needs none")
+    if kind is not None and container is None and path is None and all(RESOURCE.match(value) for value in values):
+        raise UsageError("say which of its containers by --container, or where the values stand by --path")
     changes: dict[str, str] = {}
     for value in values:
-        path, equals, quantity = value.partition("=")
-        if not equals or not path or not quantity:
-            raise UsageError(f"values are PATH=QUANTITY such as requests.cpu=200m, not {value!r}")
-        if path in changes:
-            raise UsageError(f"{path} is set twice")
-        changes[path] = quantity
+        where, equals, wanted = value.rpartition("=") if "=" in value or path is None else ("", "=", value)
+        if not equals or not wanted or not (where or path):
+            raise UsageError(f"values are PATH=VALUE such as requests.cpu=200m, not {value!r}")
+        if where in changes:
+            raise UsageError(f"{where or path} is set twice")
+        changes[where] = wanted
     text = _text(file)
-    edited = set_values(text, kind=kind, name=name, container=container, changes=changes, namespace=namespace)
+    if kind is not None and name is not None and container is not None:
+        edited = set_values(text, kind=kind, name=name, container=container, changes=changes, namespace=namespace)
+    else:
+        edited = set_paths(text, changes, kind=kind, name=name, namespace=namespace, base=path or "")
     sys.stdout.buffer.write(edited.text.encode())
 
 
@@ -103,7 +124,7 @@ def policy_test(policies: PackOption = None, output: OutputOption = Output.TABLE
 def pr_list(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Proposed changes and what became of them."""
     with call(context).app() as app:
-        columns = ("key", "workload", "state", "saving", "currency", "title", "why")
+        columns = ("key", "workload", "state", "saving", "realised", "proved_on", "currency", "title", "why")
         show(app.pulls(), output, columns if output is Output.TABLE else None)
 
 
@@ -116,9 +137,21 @@ def pr_show(
     with call(context).app() as app:
         pull = app.pull(key)
         if output is Output.TABLE:
-            typer.echo(f"# {pull['title']}\n\n{pull['body']}\n\n{pull['diff']}")
+            typer.echo(f"# {pull['title']}\n\n{_realised(pull)}{pull['body']}\n\n{pull['diff']}")
         else:
             show([pull], output)
+
+
+def _realised(pull: Mapping[str, Any]) -> str:
+    """What it promised against what it saved, where that is known."""
+    if pull["realised"] is None:
+        return ""
+    proof = f"proved on {pull['proved_on']}" if pull["proved_on"] else "not proved yet"
+    return (
+        f"Promised {pull['saving']:.2f} {pull['currency']} a month. Realised through {pull['realised_through']}: "
+        f"{pull['realised']:.2f} (80% range {pull['realised_low']:.2f} to {pull['realised_high']:.2f}), {proof}; "
+        f"booked {pull['booked']:.2f}.\n\n"
+    )
 
 
 def _text(file: str) -> str:

@@ -141,7 +141,7 @@ def follow(
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Ask the forges what became of open pull requests."""
+    """See what became of pull requests, measure what merged ones saved, and propose to take back what broke."""
     with call(context).app() as app:
         outcome = app.follow(call(context).as_of(app.now()), dry_run=dry_run)
         show(outcome.results, output, ("key", "state", "url"))
@@ -154,7 +154,7 @@ def run_all(
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run the whole chain in order: ingest, forecast, detect, recommend, deliver, follow, report."""
+    """Run the whole chain in order: ingest, forecast, detect, drift, recommend, deliver, follow, report."""
     with call(context).app() as app:
         rows = []
         outcomes = []

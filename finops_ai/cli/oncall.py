@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated
 
@@ -25,9 +26,12 @@ EPISODE_COLUMNS = (
     "projected",
     "currency",
     "main_cause",
+    "told",
 )
 
 ANSWER_COLUMNS = ("key", "scope", "state", "excess", "currency", "feedback", "feedback_until", "feedback_note")
+SNOOZE_COLUMNS = ("key", "scope", "state", "excess", "currency", "snoozed_until", "snooze_note")
+PAGE_COLUMNS = ("team", "key", "what", "severity", "excess", "currency", "was", "would")
 
 
 def episodes_list(
@@ -46,15 +50,17 @@ def episodes_show(
     key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """One episode whole: figures, causes that add up to the excess, answers given."""
+    """One episode whole: figures, causes that add up to the excess, answers given, who was told and why not."""
     with call(context).app() as app:
         row = app.episode(key, call(context).as_of(app.now()))
         if output is not Output.TABLE:
             show([row], output)
             return
-        causes = row.pop("causes")
+        causes, decisions = row.pop("causes"), row.pop("decisions")
         show([{"field": name, "value": value} for name, value in row.items()], output)
         show(causes, output)
+        if decisions:
+            show(decisions, output)
 
 
 def episodes_feedback(
@@ -67,10 +73,7 @@ def episodes_feedback(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Answer an episode: kept, shown, and used from the next detection on."""
-    try:
-        last = date.fromisoformat(until) if until else None
-    except ValueError:
-        raise UsageError(f"--until wants YYYY-MM-DD, not {until!r}") from None
+    last = _day(until, "--until") if until else None
     with call(context).app() as app:
         as_of = call(context).as_of(app.now())
         row = app.feedback(key, verdict, until=last, note=note, by=by, as_of=as_of)
@@ -88,6 +91,68 @@ def episodes_ack(
     with call(context).app() as app:
         row = app.acknowledge(key, note=note, by=by, as_of=call(context).as_of(app.now()))
         show([row], output, EPISODE_COLUMNS if output is Output.TABLE else None)
+
+
+def episodes_snooze(
+    context: typer.Context,
+    key: Annotated[str, typer.Argument(help="Episode key, or an unambiguous beginning of it.")],
+    until: Annotated[str, typer.Option("--until", help="Last day without pages, YYYY-MM-DD; a past day ends it.")],
+    note: Annotated[str, typer.Option("--note", help="A word for the next reader.")] = "",
+    by: Annotated[str, typer.Option("--by", envvar="USER", help="Who puts it off.")] = "",
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Put an episode off: no page until the day has passed, unless it grows to three times what it comes to now."""
+    from finops_ai.app.alerts import snooze
+
+    last = _day(until, "--until")
+    with call(context).app() as app:
+        row = snooze(app.engine, key, until=last, note=note, by=by, as_of=call(context).as_of(app.now()))
+        show([row], output, SNOOZE_COLUMNS if output is Output.TABLE else None)
+
+
+def replay(
+    context: typer.Context,
+    since: Annotated[str, typer.Option("--since", help="First day, YYYY-MM-DD.")],
+    budget: Annotated[int | None, typer.Option("--budget", min=0, help="Pages per team in seven days.")] = None,
+    threshold: Annotated[
+        str | None, typer.Option("--threshold", help="Severity that pages, or an amount by month end.")
+    ] = None,
+    without_feedback: Annotated[bool, typer.Option("--without-feedback", help="As if nobody had answered.")] = False,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """Both histories: what was paged, and what would have been with these settings; with counts and dollars."""
+    from finops_ai.app.alerts import replay as play
+
+    first = _day(since, "--since")
+    with call(context).app() as app:
+        told = play(
+            app.engine,
+            app.config,
+            since=first,
+            budget=budget,
+            threshold=threshold,
+            without_feedback=without_feedback,
+            as_of=call(context).as_of(app.now()),
+            progress=app.progress,
+        )
+    if output is Output.JSON:
+        show([told], output)
+        return
+    show(told["pages"], output, PAGE_COLUMNS)
+    if output is Output.TABLE:
+        sums = [{"history": name, **told[name]} for name in ("was", "would")]
+        show([{**one, "by_team": _pairs(one["by_team"]), "excess": _pairs(one["excess"])} for one in sums], output)
+
+
+def _pairs(found: Mapping[str, object]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in found.items())
+
+
+def _day(text: str, option: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} wants YYYY-MM-DD, not {text!r}") from None
 
 
 def explain(
@@ -111,5 +176,7 @@ def add_to(app: typer.Typer) -> None:
     episodes.command("show")(episodes_show)
     episodes.command("ack")(episodes_ack)
     episodes.command("feedback")(episodes_feedback)
+    episodes.command("snooze")(episodes_snooze)
     app.add_typer(episodes, name="episodes")
     app.command()(explain)
+    app.command()(replay)

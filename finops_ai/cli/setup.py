@@ -64,9 +64,12 @@ def demo(
 
 def config_check(context: typer.Context, output: OutputOption = Output.TABLE) -> None:
     """Effective values and where each came from; secrets masked."""
-    from finops_ai.config import effective
+    from finops_ai.config import doubts, effective
 
-    show(effective(call(context).config()), output)
+    config = call(context).config()
+    show(effective(config), output)
+    for doubt in doubts(config):
+        progress(f"warning: {doubt}")
 
 
 def config_schema() -> None:

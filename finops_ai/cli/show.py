@@ -16,6 +16,7 @@ from itertools import chain
 from typing import Any, Literal, TextIO
 
 from finops_ai.domain.money import Money, plain
+from finops_ai.domain.plain_data import plain_data
 
 Output = Literal["table", "json", "csv"]
 Rows = Sequence[Mapping[str, Any]]
@@ -53,7 +54,7 @@ def show(rows: Rows, columns: Sequence[str] | None, output: Output, stream: Text
 
 
 def _json(rows: Rows, _: list[str], stream: TextIO) -> None:
-    text = json.dumps([_data(row) for row in rows], indent=2, ensure_ascii=False, allow_nan=False)
+    text = json.dumps([plain_data(row) for row in rows], indent=2, ensure_ascii=False, allow_nan=False)
     # json escapes C0 inside strings; the line breaks outside are ours, so only the rest is left to hide.
     stream.write(_ACTING.sub(lambda found: found[0] if found[0] == "\n" else _escaped_utf16(found[0]), text) + "\n")
 
@@ -86,33 +87,9 @@ def _table(rows: Rows, names: list[str], stream: TextIO) -> None:
     console.print(table)
 
 
-def _data(value: Any) -> Any:
-    """What JSON can hold; not-a-number and infinity, which it cannot, become null."""
-    match value:
-        case None | bool() | int():
-            return value
-        case Enum():
-            return _data(value.value)
-        case str():
-            return value
-        case float():
-            return value if math.isfinite(value) else None
-        case Decimal():
-            return plain(value) if value.is_finite() else None
-        case Money():
-            return {"amount": plain(value.amount), "currency": value.currency}
-        case date():
-            return value.isoformat()
-        case Mapping():
-            return {str(key): _data(item) for key, item in value.items()}
-        case list() | tuple() | set() | frozenset():
-            return [_data(item) for item in value]
-    raise TypeError(f"cannot show a {type(value).__name__}")
-
-
 def _cell(value: Any) -> str:
     """One CSV cell. Numbers stay numbers; text that a spreadsheet would run gets an apostrophe in front."""
-    data = _data(value)
+    data = plain_data(value)
     match data:
         case None:
             return ""

@@ -1,6 +1,6 @@
 """One YAML file and the environment, checked whole: the only room that knows what can be configured."""
 
-from finops_ai.config.check import effective, schema, starter, unset_secrets
+from finops_ai.config.check import doubts, effective, schema, starter, unset_secrets
 from finops_ai.config.document import ConfigProblem, Origin
 from finops_ai.config.load import Config, Kinds, PlugIn, load
 
@@ -10,6 +10,7 @@ __all__ = [
     "Kinds",
     "Origin",
     "PlugIn",
+    "doubts",
     "effective",
     "load",
     "schema",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from enum import Enum
 from functools import reduce
@@ -15,6 +16,7 @@ from pydantic import BaseModel, create_model
 from finops_ai.config.document import ConfigProblem, Key, Origin, dotted, problem
 from finops_ai.config.load import FAMILIES, Config, Kinds
 from finops_ai.config.schema import Sections
+from finops_ai.detection.routes import unreachable
 from finops_ai.domain.errors import ConfigError
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import MASK, SecretRef, Secrets
@@ -38,16 +40,44 @@ def effective(config: Config) -> list[dict[str, str]]:
 def unset_secrets(config: Config, secrets: Secrets) -> list[ConfigProblem]:
     """What is wrong with the secrets that the configuration refers to, all at once, before one is needed."""
     problems = []
-    for family in FAMILIES:
-        for position, settings in enumerate(getattr(config, family)):
-            for name, value in settings:
-                if isinstance(value, SecretRef):
-                    key = (family, position, name)
-                    try:
-                        secrets.get(value)
-                    except ConfigError as error:
-                        problems.append(problem(config.origins.get(key, _DEFAULT), key, str(error)))
+    for name in (*FAMILIES, *Sections.model_fields):
+        for key, reference in _references((name,), getattr(config, name)):
+            try:
+                secrets.get(reference)
+            except ConfigError as error:
+                problems.append(problem(config.origins.get(key, _DEFAULT), key, str(error)))
     return problems
+
+
+def _references(key: Key, value: Any) -> Iterator[tuple[Key, SecretRef]]:
+    """Every secret that is referred to in `value`, however deep, but the database's: that is asked for at once."""
+    match value:
+        case SecretRef():
+            if key != ("ledger", "url"):
+                yield key, value
+        case BaseModel():
+            for name, item in value:
+                yield from _references((*key, name), item)
+        case tuple():
+            for position, item in enumerate(value):
+                yield from _references((*key, position), item)
+
+
+def doubts(config: Config) -> list[ConfigProblem]:
+    """What is allowed and yet cannot be meant: routes that nothing reaches, a budget whose overflow nobody reads."""
+    alerts = config.alerts
+    found = []
+    for position, *deeper in unreachable([one.route() for one in alerts.routes]):
+        key: Key = ("alerts", "routes", position)
+        for step in deeper:
+            key = (*key, "routes", step)
+        origin = config.origins.get((*key, "team"), config.origins.get((*key, "match"), _DEFAULT))
+        found.append(problem(origin, key, "nothing reaches it: an earlier route takes all that fits"))
+    limited = alerts.budget is not None or alerts.quiet_hours or alerts.maintenance
+    if limited and not any(key[-2] == "digest" for key, _ in alerts.named_sinks()):
+        text = "no sinks: what a budget or quiet hours keep from paging is only in the report and `episodes list`"
+        found.append(problem(_DEFAULT, ("alerts", "digest"), text))
+    return [replace(one, severity="warning") for one in found]
 
 
 def schema(kinds: Kinds) -> dict[str, Any]:
@@ -72,8 +102,8 @@ def _rows(origins: Mapping[Key, Origin], key: Key, value: Any, around: Origin) -
         case SecretRef():
             text = f"{MASK} ({value})"
         case BaseModel():
-            for name in type(value).model_fields:
-                yield from _rows(origins, (*key, name), getattr(value, name), _DEFAULT)
+            for name, field in type(value).model_fields.items():
+                yield from _rows(origins, (*key, field.alias or name), getattr(value, name), _DEFAULT)
             return
         case Mapping() if value:
             for name, item in value.items():

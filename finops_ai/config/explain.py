@@ -14,7 +14,7 @@ from finops_ai.config.document import ConfigProblem, Document, Key, problem
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import TELLTALE, Secrets
 
-LISTED = 20
+LISTED = 30
 _SHOWN = 60
 _WORDS = {
     "bool_parsing": "must be true or false",
@@ -95,7 +95,7 @@ def _fields(model: type[BaseModel], steps: Iterable[Any]) -> list[str]:
             continue
         field = found.model_fields.get(step)
         found = _model_in(field.annotation) if field else None
-    return list(found.model_fields) if found else []
+    return [field.alias or name for name, field in found.model_fields.items()] if found else []
 
 
 def _model_in(annotation: Any) -> type[BaseModel] | None:

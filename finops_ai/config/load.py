@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -12,11 +12,13 @@ from typing import Any, Protocol, cast
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from finops_ai.config import variables
+from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
 from finops_ai.config.data_quality import DataQuality
 from finops_ai.config.document import LARGEST_BYTES, ConfigProblem, Document, Key, Origin, parse, problem
 from finops_ai.config.explain import explained, meant
+from finops_ai.config.savings import Savings
 from finops_ai.config.schema import (
     Allocation,
     Currencies,
@@ -30,7 +32,9 @@ from finops_ai.config.schema import (
     Schedule,
     Sections,
 )
+from finops_ai.config.web import Web
 from finops_ai.domain.errors import ConfigError
+from finops_ai.forges.terms import Terms
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
 
@@ -38,7 +42,7 @@ DEFAULT_PATH = Path("config/finops.yaml")
 DEFAULT_HOME = ".finops"
 HOME_VARIABLE = "FINOPS_HOME"
 DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
-FAMILIES = ("sources", "usage", "sinks", "forges")
+FAMILIES = ("sources", "usage", "live", "sinks", "forges")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -50,6 +54,7 @@ class Kinds:
     usage: Mapping[str, ModuleType]
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
+    live: Mapping[str, ModuleType] = field(default_factory=dict)
 
     def family(self, name: str) -> Mapping[str, type[BaseModel]]:
         """Settings by kind."""
@@ -78,6 +83,7 @@ class Config:
     database_url: SecretStr | None
     sources: tuple[PlugIn, ...]
     usage: tuple[PlugIn, ...]
+    live: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
     allocation: Allocation
@@ -90,9 +96,13 @@ class Config:
     detect: Detect
     budgets: Budgets
     data_quality: DataQuality
+    alerts: Alerts
     recommend: Recommend
+    pull_requests: Terms
+    savings: Savings
     report: Report
     schedule: Schedule
+    web: Web
     origins: Mapping[Key, Origin]
 
     @property
@@ -117,6 +127,7 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
         document.problems.extend(explained(error, Sections, document, also=FAMILIES))
         sections = Sections()
     document.problems.extend(_unknown_forge(document, sections, [forge.name for forge in plug_ins["forges"]]))
+    document.problems.extend(_unknown_sinks(document, sections, [sink.name for sink in plug_ins["sinks"]]))
     origins = dict(document.values)
     database_url = _database_url(sections.ledger, environ, document, origins)
     if document.problems:
@@ -199,6 +210,13 @@ def _unknown_forge(document: Document, sections: Sections, names: list[str]) -> 
     if wanted is not None and wanted not in names and not document.problems:
         key = ("recommend", "forge")
         yield problem(document.origin(key), key, f"no forge has the name {wanted!r}{meant(wanted, names)}")
+
+
+def _unknown_sinks(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
+    for path, wanted in () if document.problems else sections.alerts.named_sinks():
+        if wanted not in names:
+            key = ("alerts", *path)
+            yield problem(document.origin(key), key, f"no sink has the name {wanted!r}{meant(wanted, names)}")
 
 
 def _database_url(

@@ -3,33 +3,32 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from finops_ai.allocation.kubernetes import WeighBy
 from finops_ai.allocation.model_prices import ModelPrice
 from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
+from finops_ai.config.alerts import Alerts
 from finops_ai.config.announced import KnownEvent
 from finops_ai.config.budgets import Budgets
 from finops_ai.config.data_quality import DataQuality
 from finops_ai.config.floors import ScopeFloor
+from finops_ai.config.savings import Savings
+from finops_ai.config.values import ANY_CURRENCY, Amounts, Text, TimeZone, currency, wrong
+from finops_ai.config.web import Web
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
+from finops_ai.forges.terms import Terms
 from finops_ai.rightsizing.settings import Prices
 from finops_ai.rightsizing.settings import Settings as Strategy
 from finops_ai.world.secrets import SecretRef
-
-ANY_CURRENCY = "*"
-"""Key of an amount that counts in every currency that has no amount of its own."""
 
 SHARED_KEYS = PLAIN_COLUMNS | {f"x_{attribute}" for attribute in ATTRIBUTES}
 """Columns by which shared costs are told from direct ones."""
@@ -39,31 +38,11 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-def _wrong(message: str) -> PydanticCustomError:
-    # Braces would be read as the template of a message.
-    return PydanticCustomError("wrong", "{text}", {"text": message})
-
-
-def _currency(code: str) -> str:
-    if not re.fullmatch(r"[A-Za-z]{3}", code):
-        raise _wrong(f"{code!r} is not a currency: write three letters such as USD")
-    return code.upper()
-
-
-def _amounts(value: Any) -> Any:
-    """An amount alone is one for every currency."""
-    return value if value is None or isinstance(value, Mapping) else {ANY_CURRENCY: value}
-
-
-def _code(key: str) -> str:
-    return key if key == ANY_CURRENCY else _currency(key)
-
-
 def _place(text: str) -> str:
     try:
         Place.parse(text)
     except ValueError:
-        raise _wrong(
+        raise wrong(
             f"{text!r} is not a rule: write tag:NAME, cost_category:NAME or a column such as service_name"
         ) from None
     return text
@@ -71,7 +50,7 @@ def _place(text: str) -> str:
 
 def _value(text: str) -> str:
     if not meaning(text):
-        raise _wrong(f"{text!r} cannot be a value: it is blank or stands for a charge nothing placed")
+        raise wrong(f"{text!r} cannot be a value: it is blank or stands for a charge nothing placed")
     return text
 
 
@@ -81,33 +60,17 @@ def _cron(line: str) -> str:
 
     fields = line.split()
     if len(fields) == 5 and re.search(r"\d", fields[4].partition("/")[0]):
-        raise _wrong(f"{line!r}: write weekdays as mon, tue … sun; numbers mean different days to different programs")
+        raise wrong(f"{line!r}: write weekdays as mon, tue … sun; numbers mean different days to different programs")
     try:
         CronTrigger.from_crontab(line, timezone="UTC")
     except ValueError as error:
-        raise _wrong(f"{line!r} is not a cron line (minute hour day month weekday): {error}") from None
+        raise wrong(f"{line!r} is not a cron line (minute hour day month weekday): {error}") from None
     return line
 
 
-def _time_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        raise _wrong(f"{name!r} is not a time zone: write one such as UTC or Europe/Berlin") from None
-    return name
-
-
-Text = Annotated[str, Field(min_length=1)]
-Amount = Annotated[Decimal, Field(ge=0, max_digits=38, decimal_places=18)]
-Amounts = Annotated[
-    dict[Annotated[str, AfterValidator(_code)], Amount],
-    BeforeValidator(_amounts, json_schema_input_type=Amount | dict[str, Amount]),
-]
-"""Amount by currency code; one number alone counts in every currency, under the key "*"."""
 PlaceText = Annotated[str, AfterValidator(_place)]
 Value = Annotated[str, AfterValidator(_value)]
 Cron = Annotated[str, AfterValidator(_cron)]
-TimeZone = Annotated[str, AfterValidator(_time_zone)]
 
 
 class Placed(Section):
@@ -127,7 +90,7 @@ class Pattern(Placed):
     @model_validator(mode="after")
     def _says_something(self) -> Self:
         if not (self.x_cost_center or self.x_ai_model or self.x_environment):
-            raise _wrong("says nothing: name x_cost_center, x_ai_model or x_environment")
+            raise wrong("says nothing: name x_cost_center, x_ai_model or x_environment")
         return self
 
 
@@ -145,11 +108,11 @@ class Shared(Section):
         if unknown := sorted(self.match.keys() - SHARED_KEYS):
             close = get_close_matches(unknown[0], SHARED_KEYS, n=1)
             hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(sorted(SHARED_KEYS))}"
-            raise _wrong(f"match: {unknown[0]!r} is not a column; {hint}")
+            raise wrong(f"match: {unknown[0]!r} is not a column; {hint}")
         try:
             Pool(name=self.pool, match=self.match, method=self.method, to=self.to, shares=self.shares)
         except ConfigError as error:
-            raise _wrong(str(error).removeprefix(f"allocation.pools.{self.pool}").lstrip(".: ")) from None
+            raise wrong(str(error).removeprefix(f"allocation.pools.{self.pool}").lstrip(".: ")) from None
         return self
 
 
@@ -172,7 +135,7 @@ class Nodes(Section):
             if not (key.startswith("tag:") and canonical_tag(key.removeprefix("tag:"))):
                 close = get_close_matches(key, SHARED_KEYS, n=1)
                 hint = f"did you mean {close[0]}?" if close else "write tag:NAME or a column such as sub_account_id"
-                raise _wrong(f"{key!r} is not a column; {hint}")
+                raise wrong(f"{key!r} is not a column; {hint}")
         return match
 
 
@@ -195,7 +158,7 @@ class Currencies(Section):
     `rates` is a CSV file: period (YYYY-MM or YYYY-MM-DD), currency, reporting_currency, rate.
     """
 
-    reporting: Annotated[Text, AfterValidator(_currency)] | None = None
+    reporting: Annotated[Text, AfterValidator(currency)] | None = None
     rates: Path | None = None
 
 
@@ -263,6 +226,7 @@ class Schedule(Section):
     report: Cron | None = "0 6 * * mon"
     deliver: Cron | None = "* * * * *"
     follow: Cron | None = "*/10 * * * *"
+    drift: Cron | None = "50 4 * * *"
 
     def lines(self) -> dict[str, str]:
         """Job to cron line, for the jobs that are switched on."""
@@ -289,6 +253,10 @@ class Sections(Section):
     detect: Detect = Detect()
     budgets: Budgets = ()
     data_quality: DataQuality = DataQuality()
+    alerts: Alerts = Alerts()
     recommend: Recommend = Recommend()
+    pull_requests: Terms = Terms()
+    savings: Savings = Savings()
     report: Report = Report()
     schedule: Schedule = Schedule()
+    web: Web = Web()

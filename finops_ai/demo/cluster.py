@@ -6,15 +6,17 @@ import csv
 import gzip
 import io
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import Any
 
 from finops_ai.demo.billing import at
 from finops_ai.domain.period import Days
 
 CLUSTER = "prod"
+NOTHING: Mapping[str, Any] = {}
 USAGE_DAYS = 21
 
 
@@ -49,10 +51,10 @@ CONTAINERS = (
         workload="search-api",
         name="api",
         pods=3,
-        cpu_request_m=2000,
+        cpu_request_m=1500,
         cpu_limit_m=None,
-        memory_request_mib=4096,
-        memory_limit_mib=4096,
+        memory_request_mib=2048,
+        memory_limit_mib=2048,
         cpu_m=310,
         burst=1.6,
         memory_mib=920,
@@ -84,7 +86,7 @@ CONTAINERS = (
         memory_mib=455,
         memory_noise=0.05,
     ),
-    Container(  # far too large, but with more GPU memory than policy allows: to be blocked
+    Container(  # uses what it asks for
         namespace="ml-train",
         workload="sdxl-finetune",
         name="trainer",
@@ -93,9 +95,9 @@ CONTAINERS = (
         cpu_limit_m=8000,
         memory_request_mib=32768,
         memory_limit_mib=32768,
-        cpu_m=2100,
+        cpu_m=3900,
         burst=1.3,
-        memory_mib=11000,
+        memory_mib=26500,
     ),
     Container(  # leaks all week: its memory must not be lowered to a quiet day's
         kind="StatefulSet",
@@ -142,12 +144,13 @@ CONTAINERS = (
 )
 
 
-def usage_file(as_of: date, known_on: date, seed: int) -> bytes:
+def usage_file(as_of: date, known_on: date, seed: int, merged: Mapping[str, tuple[date, Container]] = NOTHING) -> bytes:
     """Hourly samples of every pod in the three weeks before `known_on` (UTC), as gzipped CSV, oldest first.
 
-    An hour's samples are the same in every file that holds them; `as_of` is the day from which ages count.
+    An hour's samples are the same in every file that holds them; `as_of` is the day from which ages count. `merged`
+    says from which day on a workload runs with other requests.
     """
-    rows = [row for container in CONTAINERS for row in _samples(container, as_of, known_on, seed)]
+    rows = [row for container in CONTAINERS for row in _samples(container, as_of, known_on, seed, merged)]
     rows.sort(key=lambda row: row["timestamp"])
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
@@ -156,13 +159,16 @@ def usage_file(as_of: date, known_on: date, seed: int) -> bytes:
     return gzip.compress(text.getvalue().encode(), mtime=0)
 
 
-def _samples(container: Container, as_of: date, known_on: date, seed: int) -> Iterator[dict[str, str]]:
+def _samples(
+    container: Container, as_of: date, known_on: date, seed: int, merged: Mapping[str, tuple[date, Container]]
+) -> Iterator[dict[str, str]]:
+    since, other = merged.get(container.workload, (known_on, container))
     born = at(as_of, -container.age_hours) if container.age_hours else None
     for pod in (f"{container.workload}-{number}" for number in range(container.pods)):
         for day in Days(known_on - timedelta(days=USAGE_DAYS), known_on):
             random = Random(f"{seed}/{pod}/{day}")  # noqa: S311 - a simulation, not a secret
             for hour in (at(day, hour) for hour in range(24)):
-                sample = _sample(container, hour, random)
+                sample = _sample(other if day >= since else container, hour, random)
                 if born is None or hour >= born:
                     yield {
                         "timestamp": f"{hour:%Y-%m-%dT%H:%M:%SZ}",

@@ -6,7 +6,7 @@ Quantities have four decimals and rates at most six, so every cost is exact in 1
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -15,6 +15,8 @@ from random import Random
 from finops_ai.demo.billing import Charge, monthly_fees, savings_plan_fee, usage
 from finops_ai.demo.incidents import Incident, Quantities, plant
 from finops_ai.demo.meters import QUANTITY, Meter, meters
+from finops_ai.demo.pods import Pods
+from finops_ai.demo.rollouts import Rollout
 from finops_ai.domain.period import BillingPeriod, Days
 
 SEED = 20260429
@@ -35,6 +37,7 @@ class Company:
     days: Days
     quantities: Quantities
     incidents: tuple[Incident, ...]
+    pods: Pods
 
     @property
     def restated_month(self) -> BillingPeriod:
@@ -45,10 +48,10 @@ class Company:
         """Every line that `provider` had published by the morning of `known_on`: yesterday only in part."""
         found = [
             charge
-            for charge in (*self._usage(known_on), *self._fees(known_on))
+            for charge in (*self._usage(known_on), *self.pods.charges(known_on), *self._fees(known_on))
             if charge.meter.service.provider == provider
         ]
-        return sorted(found, key=lambda charge: (charge.start, charge.meter.name, charge.kind))
+        return sorted(found, key=lambda charge: (charge.start, charge.meter.name, charge.kind, *charge.tags.values()))
 
     def _usage(self, known_on: date) -> Iterator[Charge]:
         for meter in meters().values():
@@ -74,7 +77,14 @@ class Company:
                     yield charge
 
 
-def simulate(*, as_of: date, start: date | None = None, seed: int = SEED, incidents: bool = True) -> Company:
+def simulate(
+    *,
+    as_of: date,
+    start: date | None = None,
+    seed: int = SEED,
+    incidents: bool = True,
+    rollouts: Mapping[str, Rollout] | None = None,
+) -> Company:
     """The company from `start` (default: the first of the fourth month back) to the day before `as_of`.
 
     The same arguments give the same company, charge for charge.
@@ -83,7 +93,8 @@ def simulate(*, as_of: date, start: date | None = None, seed: int = SEED, incide
     days = Days(start or date(month // 12, month % 12 + 1, 1), as_of)
     usual = {name: _quantities(meter, days, seed) for name, meter in meters().items()}
     quantities, planted = plant(days, usual) if incidents else (usual, ())
-    return Company(as_of=as_of, days=days, quantities=quantities, incidents=planted)
+    pods = Pods(as_of=as_of, days=days, seed=seed, rollouts=rollouts or {})
+    return Company(as_of=as_of, days=days, quantities=quantities, incidents=planted, pods=pods)
 
 
 def _quantities(meter: Meter, days: Days, seed: int) -> tuple[Decimal, ...]:

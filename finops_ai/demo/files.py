@@ -11,6 +11,7 @@ from finops_ai.demo.company import SEED, simulate
 from finops_ai.demo.exports import AwsLayout, Bill, put, write_exports
 from finops_ai.demo.gitops import write_repository
 from finops_ai.demo.incidents import Incident
+from finops_ai.demo.rollouts import rollouts
 from finops_ai.demo.settings import Layout, settings
 from finops_ai.domain.period import BillingPeriod
 
@@ -45,13 +46,16 @@ def write_demo(
     """Write the demo's world into `folder`; the same arguments write the same bytes, and what is there stays.
 
     Bills and usage are as known on the morning of `known_on` (default `as_of`): call once with an earlier day and
-    once without to see a month restated. The Git repository is made once and then belongs to the product.
+    once without to see a month restated. The Git repository is made once and then belongs to the product; what is
+    merged in it runs, and is billed, from the day after.
     """
     layout = Layout(folder=folder.resolve())
-    company = simulate(as_of=as_of, start=start, seed=seed, incidents=incidents)
+    merged = rollouts(layout.repository)
+    company = simulate(as_of=as_of, start=start, seed=seed, incidents=incidents, rollouts=merged)
     known_on = known_on or as_of
     bills = write_exports(company, layout.exports, known_on=known_on, aws_layout=aws_layout)
-    put(layout.usage, usage_file(as_of, known_on, seed), known_on)
+    running = {name: (one.day, one.container) for name, one in merged.items()}
+    put(layout.usage, usage_file(as_of, known_on, seed, running), known_on)
     write_repository(layout.repository, as_of)
     put(layout.config, settings(layout, policies.resolve()).encode(), as_of)
     return DemoFiles(

@@ -12,7 +12,7 @@ from pathlib import Path
 from finops_ai.demo.billing import at
 
 BRANCH = "main"
-_AUTHOR = b"Maya Okafor <maya@pelican.example>"
+MAYA = b"Maya Okafor <maya@pelican.example>"
 _PAST: tuple[tuple[str, tuple[str, ...], int], ...] = (
     (
         "Platform: search, data and risk as they run today",
@@ -51,7 +51,7 @@ def write_repository(path: Path, as_of: date) -> None:
             commit = Commit()
             commit.tree = commit_tree(repository.object_store, tree)
             commit.parents = parents
-            commit.author = commit.committer = _AUTHOR
+            commit.author = commit.committer = MAYA
             commit.author_time = commit.commit_time = int(at(as_of, 9 - 24 * days_ago).timestamp())
             commit.author_timezone = commit.commit_timezone = 0
             commit.message = message.encode() + b"\n"

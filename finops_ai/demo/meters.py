@@ -94,6 +94,7 @@ _SERVICES = (
     Service("northwind", "vector", "Vector Search", "Databases", "NoSQL Databases", "Vector Index", 9),
     Service("northwind", "objects", "Object Store", "Storage", "Object Storage", "Bucket", 9),
     Service("northwind", "egress", "Network Egress", "Networking", "Other (Networking)", "Gateway", 9),
+    Service("northwind", "pods", "Managed Pods", "Compute", "Containers", "Pod", 9),
     Service("northwind", "support", "Support Plan", "Other", "Other (Other)", "Plan", 24),
 )
 _ACCOUNTS = (

@@ -1,7 +1,11 @@
-"""First run: the demo company's bills, cluster and repository through the whole chain, three mornings long."""
+"""First run: the demo company's bills, cluster and repository through the whole chain, three mornings long.
+
+Between the first and the second morning a person merges one pull request; the bills after that tell what it saved.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import shutil
@@ -18,12 +22,18 @@ from finops_ai.app.parts import installed_policies
 from finops_ai.config import load
 from finops_ai.demo.files import AS_OF, DemoFiles, write_demo
 from finops_ai.demo.incidents import Incident
+from finops_ai.demo.merging import merge
+from finops_ai.demo.page import page
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.period import end_of_day
 
 MARKER = ".finops-demo"
 MORNINGS = (26, 9, 0)
 """Days before the last morning: March as first told, the week in which two incidents began, and today."""
+
+MERGED = "finops/rightsize/prod/search/deployment-search-api"
+MERGED_DAYS_AGO = 16
+"""What the reviewer merges between the first and the second morning: two whole weeks of it are billed by the last."""
 
 Tell = Callable[[str], None]
 Table = Callable[[str, Sequence[Mapping[str, Any]]], None]
@@ -48,7 +58,10 @@ def play(folder: Path, *, as_of: date = AS_OF, reset: bool, tell: Tell, table: T
             morning = as_of - timedelta(days=back)
             files = _world(folder, policies, as_of, morning)
             _morning(app, morning, tell)
+            if back == MORNINGS[0]:
+                _reviewed(files, as_of - timedelta(days=MERGED_DAYS_AGO), tell)
         told = _told(app, files, as_of)
+        told |= _shown(app, files, told)
     _show(told, table)
     tell(f"done in {time.monotonic() - began:.0f} s")
     _next(files, told, tell)
@@ -77,6 +90,26 @@ def _morning(app: App, morning: date, tell: Tell) -> None:
         tell(f"{morning}  {outcome.job:<10} {counts}")
         for problem in outcome.problems:
             tell(f"{morning}  {outcome.job:<10} {problem.severity}: {problem}")
+
+
+def _reviewed(files: DemoFiles, on: date, tell: Tell) -> None:
+    """One pull request is merged by hand; from the day after on the cluster runs, and is billed, with its values."""
+    if merge(files.layout.repository, MERGED, on):
+        tell(f"{on}  a person   git merge --no-ff {MERGED}")
+
+
+def _shown(app: App, files: DemoFiles, told: Mapping[str, Any]) -> dict[str, Any]:
+    """The merged pull request as a page beside the report, with what was said on it since."""
+    keys = [pull["key"] for pull in told["pulls"]]
+    if MERGED not in keys:
+        return {"page": None}
+    pull = app.pull(MERGED)
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in sorted(files.layout.pulls.glob("*.json"))]
+    comments = [comment["text"] for one in records if one["key"] == MERGED for comment in one["comments"]]
+    place = files.layout.reports / "pull-request.html"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(page(pull["title"], MERGED, pull["state"], pull["body"], *comments), encoding="utf-8")
+    return {"page": str(place)}
 
 
 def _told(app: App, files: DemoFiles, as_of: date) -> dict[str, Any]:
@@ -143,6 +176,12 @@ def _show(told: Mapping[str, Any], table: Table) -> None:
     table("Episodes", [{name: one[name] for name in columns} for one in told["episodes"]])
     table("Planted and found (the product reads none of the first five columns)", told["planted"])
     table("Pull requests", [{name: one[name] for name in ("key", "state", "title", "why")} for one in told["pulls"]])
+    table("Savings: promised a month, and realised on the bill so far", _savings(told["pulls"]))
+
+
+def _savings(pulls: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    names = ("key", "saving", "realised", "realised_low", "realised_high", "booked", "realised_through", "proved_on")
+    return [{name: one[name] for name in names} for one in pulls if one["realised"] is not None]
 
 
 def _next(files: DemoFiles, told: Mapping[str, Any], tell: Tell) -> None:
@@ -153,6 +192,8 @@ def _next(files: DemoFiles, told: Mapping[str, Any], tell: Tell) -> None:
     command = f"FINOPS_HOME={home} {program} --config {config} --as-of {told['as_of']}"
     tell(f"report         {told['report'].get('html')}")
     tell(f"pages          {files.layout.messages} ({len(told['pages'])} payloads)")
+    if told["page"]:
+        tell(f"one as a page  {told['page']}")
     tell(f"pull requests  {files.layout.pulls} (branches in {files.layout.repository})")
     if told["episodes"]:
         tell(f"try            {command} explain {told['episodes'][0]['key']}")

@@ -28,6 +28,8 @@ allocation:
     - {{key: service_name, glob: "Support Plan", x_cost_center: shared}}
   shared:
     - {{pool: platform, match: {{x_cost_center: shared}}, method: proportional}}
+savings:                                # how the bill names workloads, to measure what a merge saved
+  bill: {{cluster: "tag:cluster", namespace: "tag:namespace", workload: "tag:workload"}}
 detect:
   floor: {{USD: 100}}                     # nobody is woken for less
 recommend:

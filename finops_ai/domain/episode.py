@@ -64,12 +64,16 @@ class Cause:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Feedback:
+    """`projected` and `p_value` are the episode's when it was answered, None where that is not known."""
+
     episode_key: str
     verdict: FeedbackVerdict
     at: datetime
     until: date | None = None
     note: str = ""
     by: str = ""
+    projected: Money | None = None
+    p_value: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,10 @@ class Saving:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recommendation:
-    """`evidence` holds the figures shown to the reviewer: per container the percentiles, samples and replay."""
+    """`evidence` holds the figures shown to the reviewer: per container the percentiles, samples and replay.
+
+    It is `urgent` after OOM kills or throttling: it is proposed first, and whatever it saves or costs.
+    """
 
     workload: Workload
     changes: tuple[Change, ...]
@@ -45,6 +48,7 @@ class Recommendation:
     risk: str
     reasons: tuple[str, ...]
     strategy: str
+    urgent: bool = False
 
 
 class Decision(StrEnum):

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
+from finops_ai.domain.drift import Drift
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.proposal import ProposalState, Saving
+from finops_ai.domain.realised import RealisedSum
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +68,7 @@ class MonthEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerCost:
-    """One row of spend by cost center or AI model. `shared` is the part of `spend.now` that shared costs brought.
-
-    `month_end` is forecast from direct costs by itself, so owners need not add up to the total's forecast.
-    """
+    """Spend by cost center or AI model, `shared` of it by shared costs; `month_end` need not add up to the total's."""
 
     name: str
     spend: Versus
@@ -143,7 +142,7 @@ class Accuracy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProposalFact:
-    """One rightsizing proposal; `blocked_by` says which rules deny it and why."""
+    """One rightsizing proposal; `blocked_by` says which rules deny it and why, `realised` what it saved if merged."""
 
     key: str
     workload: str
@@ -151,14 +150,14 @@ class ProposalFact:
     saving: Saving
     state: ProposalState
     blocked_by: tuple[str, ...] = ()
+    realised: RealisedSum | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryFact:
     """One billing period of one source in one currency (billed cost), as the export says and as the ledger has it.
 
-    `previous` is what the ledger had a week earlier, None when it had nothing; `exported` and `loaded` are None
-    for a delivery that was refused.
+    `previous` is what the ledger had a week earlier, if anything; `exported` and `loaded` are None where refused.
     """
 
     source: str
@@ -280,6 +279,7 @@ class Report:
     deliveries: tuple[DeliveryFact, ...]
     accounts: tuple[AccountFact, ...]
     notes: tuple[Note, ...]
+    drifts: tuple[Drift, ...] = ()
 
     @property
     def week_name(self) -> str:

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from finops_ai.domain.errors import Malformed, Problem, Rejected
+from finops_ai.domain.errors import Rejected
 from finops_ai.domain.proposal import Proposal, ProposalState
 from finops_ai.forges import git
-from finops_ai.forges.base import Forge, PullRequest
+from finops_ai.forges.base import OURS, PLAIN, Comment, Consent, Forge, Manner, PullRequest
+from finops_ai.forges.client import instant, known_instant
+from finops_ai.forges.folder_records import Records, replaced
+from finops_ai.forges.names import check_key
 from finops_ai.world.world import World
-
-OURS = "finops"
-
-_NEEDED = {"number", "key", "state", "draft", "title", "body", "base", "head", "blobs", "created_at"}
 
 
 class Settings(BaseModel):
@@ -50,7 +48,7 @@ class FolderForge:
         self._clock = world.clock
         self._remote = git.Remote(settings.repository, settings.base)
         self._who = git.Identity(name=settings.author_name, email=settings.author_email)
-        self._pulls = _Pulls(Path(settings.pulls))
+        self._pulls = Records(Path(settings.pulls))
 
     def files(self, pattern: str) -> Iterator[tuple[str, str]]:
         yield from git.files(self._remote.fetch(history=False), pattern)
@@ -60,17 +58,25 @@ class FolderForge:
         return git.read(self._remote.fetch_branch(ref), path)
 
     def find(self, key: str) -> PullRequest | None:
-        record = self._pulls.newest(git.check_key(key))
+        record = self._pulls.newest(check_key(key))
         return self._shown(self._refreshed(record, self._remote.fetch(key))) if record else None
 
-    def propose(self, proposal: Proposal) -> PullRequest:
+    def changed_since(self, moment: datetime) -> Iterator[PullRequest]:
+        """A person who changes a file leaves `updated_at` as it is, so the file's own time counts as well."""
+        for record in self._pulls.every():
+            record = self._refreshed(record, self._remote.fetch(record["key"]))
+            written = datetime.fromtimestamp(self._pulls.path(record["number"], "json").stat().st_mtime, UTC)
+            if max(written, instant(record["updated_at"]) or written) >= moment:
+                yield self._shown(record)
+
+    def propose(self, proposal: Proposal, manner: Manner = PLAIN) -> PullRequest:
         """A blocked proposal becomes a draft: it can be read and mended, and says that it must not be merged."""
-        key = git.check_key(proposal.key)
+        key = check_key(proposal.key)
         branches = self._remote.fetch(key)
         record = self._pulls.newest(key)
         if record:
             record = self._refreshed(record, branches)
-            if record["state"] == "closed" and record["closed_by"] != OURS:
+            if record["state"] == "closed" and record["closed_by"] != OURS and not manner.reopen:
                 raise Rejected(f"#{record['number']} was closed unmerged; {key} is not proposed again")
         self._refuse_overwriting(key, branches, record)
         tree, blobs = git.apply_edits(branches, proposal.edits)
@@ -81,10 +87,10 @@ class FolderForge:
             record = self._pulls.fresh(key, self._clock.now().isoformat())
         record = record | {
             "title": proposal.title,
-            "body": proposal.body,
-            "labels": list(proposal.labels),
+            "body": "\n\n".join([*manner.notes, proposal.body]),
+            "labels": sorted({*proposal.labels, *manner.labels}),
             "closed_by": None,
-            "draft": proposal.state is ProposalState.BLOCKED,
+            "draft": proposal.state is ProposalState.BLOCKED if manner.draft is None else manner.draft,
             "verdicts": [f"{v.decision}: {v.rule}: {v.message} {v.resource}".strip() for v in proposal.verdicts],
             "base": branches.base_name,
             "head": head.decode(),
@@ -93,7 +99,7 @@ class FolderForge:
         return self._shown(self._saved(record, git.patch(branches, tree)))
 
     def say(self, key: str, text: str) -> None:
-        record = self._pulls.newest(git.check_key(key))
+        record = self._pulls.newest(check_key(key))
         if record is None:
             raise Rejected(f"no pull request for {key}")
         if text not in [comment["text"] for comment in record["comments"]]:
@@ -102,7 +108,7 @@ class FolderForge:
 
     def close(self, key: str, why: str) -> None:
         """Close it for a reason of ours, and take our branch away; merged or already closed ones stay as they are."""
-        branches = self._remote.fetch(git.check_key(key))
+        branches = self._remote.fetch(check_key(key))
         record = self._pulls.newest(key)
         record = self._refreshed(record, branches) if record else None
         if record and record["state"] == "open":
@@ -110,6 +116,47 @@ class FolderForge:
             record = self._saved((self._pulls.newest(key) or record) | {"state": "closed", "closed_by": OURS})
         if record and record["closed_by"] == OURS and branches.head and git.is_ours(branches, self._who):
             self._remote.push(branches.repo, key, None, branches.head.id)
+
+    def comments(self, key: str) -> Sequence[Comment]:
+        """Those that a person added to "comments" in the JSON file: {"at", "author", "text"}."""
+        record = self._pulls.newest(check_key(key))
+        told = record["comments"] if record else ()
+        return [
+            Comment(
+                id=f"{record['number']}.{number}",
+                author=one.get("author", ""),
+                text=one["text"],
+                at=known_instant(one["at"]),
+                ours=not one.get("author"),
+            )
+            for number, one in enumerate(told)
+            if record
+        ]
+
+    def seen(self, key: str, comment: Comment) -> None:
+        """Nothing: a file has no reactions."""
+
+    def may_write(self, person: str) -> bool:
+        """Whoever can change the files of this folder may."""
+        return bool(person)
+
+    def consents(self, key: str) -> Sequence[Consent]:
+        """Whom a person named in "approved": {"by", "at"}, for the head that stands there."""
+        record = self._pulls.newest(check_key(key))
+        told = record.get("approved") if record else None
+        if not record or not told or told.get("head", record["head"]) != record["head"]:
+            return ()
+        at, url = known_instant(told["at"]), self._shown(record).url
+        return (Consent(by=told["by"], at=at, how="file", commit=record["head"], url=url),)
+
+    def dashboard(self) -> str | None:
+        path = self._pulls.overview
+        return path.read_text(encoding="utf-8") if path.exists() else None
+
+    def show_dashboard(self, text: str) -> None:
+        if self.dashboard() != text:
+            self._pulls.overview.parent.mkdir(parents=True, exist_ok=True)
+            replaced(self._pulls.overview, text)
 
     def _pushed(self, key: str, branches: git.Branches, tree: Any, title: str) -> bytes:
         """Head of the branch with that tree on the base; pushed only where it is not there yet."""
@@ -137,7 +184,10 @@ class FolderForge:
         if branches.head and git.is_ours(branches, self._who):
             heads.append(branches.head.id)
         if git.holds(branches, record["blobs"]) or any(git.reaches(branches, head) for head in heads):
-            return self._saved(record | {"state": "merged"})
+            # The base on which it was first seen; which commit brought it there cannot be told of every way to merge.
+            merged = {"state": "merged", "merge_commit": branches.base.id.decode()}
+            merged_at = git.merged_at(branches, record["blobs"], heads).isoformat()
+            return self._saved(record | merged | {"merged_at": merged_at})
         if branches.head is None:
             return self._saved(record | {"state": "closed", "closed_by": "deletion of the branch"})
         return record
@@ -154,74 +204,11 @@ class FolderForge:
             body=record["body"],
             head=record["head"],
             url=self._pulls.path(record["number"], "md").absolute().as_uri(),
+            draft=record["draft"],
+            labels=tuple(record.get("labels", ())),
+            created_at=instant(record["created_at"]),
+            updated_at=instant(record.get("updated_at")),
+            closed_by=record["closed_by"] or "",
+            merged_at=instant(record.get("merged_at")),
+            merge_commit=record.get("merge_commit"),
         )
-
-
-class _Pulls:
-    """The folder of pull requests, numbered from 1."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-
-    def path(self, number: int, suffix: str) -> Path:
-        return self._folder / f"{number}.{suffix}"
-
-    def newest(self, key: str) -> dict[str, Any] | None:
-        return next((record for record in self._records() if record["key"] == key), None)
-
-    def fresh(self, key: str, now: str) -> dict[str, Any]:
-        number = next((record["number"] for record in self._records()), 0) + 1
-        return {"number": number, "key": key, "state": "open", "closed_by": None, "comments": [], "created_at": now}
-
-    def save(self, record: dict[str, Any], patch: str | None, now: str) -> dict[str, Any]:
-        """Write the files of one pull request, the JSON last; nothing at all where nothing changed."""
-        path = self.path(record["number"], "json")
-        known = self._read(path) if path.exists() else {}
-        record = {**record, "updated_at": known.get("updated_at", now)}
-        if record == known:
-            return record
-        record["updated_at"] = now
-        self._folder.mkdir(parents=True, exist_ok=True)
-        if patch is not None:
-            _replace(self.path(record["number"], "patch"), patch)
-        _replace(self.path(record["number"], "md"), _markdown(record))
-        _replace(path, json.dumps(record, indent=2, ensure_ascii=False) + "\n", fresh=not known)
-        return record
-
-    def _records(self) -> Iterator[dict[str, Any]]:
-        numbered = [path for path in self._folder.glob("*.json") if path.stem.isdecimal()]
-        return (self._read(path) for path in sorted(numbered, key=lambda path: -int(path.stem)))
-
-    def _read(self, path: Path) -> dict[str, Any]:
-        try:
-            record = json.loads(path.read_text(encoding="utf-8"))
-            missing = sorted(_NEEDED - record.keys())
-            if missing:
-                raise ValueError(f"{', '.join(missing)} missing")
-            if record["state"] not in ("open", "merged", "closed"):
-                raise ValueError(f"state is {record['state']!r}, not open, merged or closed")
-            return {"closed_by": None, "comments": [], **record}
-        except (ValueError, AttributeError, TypeError) as error:
-            raise Malformed([Problem(file=str(path), message=f"not a pull request: {error}")]) from None
-
-
-def _replace(path: Path, text: str, *, fresh: bool = False) -> None:
-    """Put a whole file in place at once. Raises Rejected when a fresh one is there already: somebody else's."""
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    part.write_text(text, encoding="utf-8", newline="")
-    if not fresh:
-        part.replace(path)
-        return
-    try:
-        path.hardlink_to(part)
-    except FileExistsError:
-        raise Rejected(f"{path} was written by another run") from None
-    finally:
-        part.unlink()
-
-
-def _markdown(record: dict[str, Any]) -> str:
-    draft = " (draft)" if record["draft"] else ""
-    head = f"# {record['title']}\n\n`{record['key']}` into `{record['base']}`: {record['state']}{draft}\n"
-    comments = "".join(f"\n---\n\n{comment['at']}\n\n{comment['text']}\n" for comment in record["comments"])
-    return f"{head}\n{record['body']}\n{comments}"

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.errors import Rejected, Unavailable
 from finops_ai.domain.proposal import FileEdit
+from finops_ai.forges.names import check_path, glob
 
 if TYPE_CHECKING:
+    from dulwich.client import GitClient
     from dulwich.objects import Commit, ObjectID
     from dulwich.repo import MemoryRepo
 
 _HEADS = b"refs/heads/"
 KEY_TRAILER = "Finops-Proposal"
+_BASE_TRAILER = "Finops-Base"
 _TREE_TRAILER = "Finops-Tree"
-_KEY = re.compile(r"[a-z0-9][A-Za-z0-9._-]*(?:/[A-Za-z0-9][A-Za-z0-9._-]*)*")
+TIMEOUT_SECONDS = 120.0
+"""For one exchange with a server; a large repository takes its time to pack."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,14 @@ class Identity:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """How a server is told who asks; read anew for every exchange, because tokens are short-lived."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Branches:
     """What one fetch brought: the base branch and, where it exists, the branch of a proposal."""
 
@@ -48,18 +60,21 @@ class Branches:
 class Remote:
     """A Git repository at a path or URL. Raises Unavailable whenever it does not answer as a repository does."""
 
-    def __init__(self, url: str, base: str | None) -> None:
+    def __init__(
+        self, url: str, base: str | None, login: Callable[[], Login] | None = None, redact: Callable[[str], str] = str
+    ) -> None:
         self._url = url
+        self._redact = redact
         self._base = base
+        self._login = login
         self._shown = re.sub(r"//[^/@]*@", "//", url)  # credentials never appear in an error
 
     def fetch(self, key: str | None = None, *, history: bool = True) -> Branches:
         """The base branch, and the branch `key`; without `history` the newest commit of each is all there is."""
-        from dulwich.client import get_transport_and_path
         from dulwich.repo import MemoryRepo
 
-        with _answering(self._shown):
-            client, path = get_transport_and_path(self._url)
+        with _answering(self._shown, self._redact):
+            client, path = self._client()
             remote = client.get_refs(path.encode())
             name = self._base or _default_branch(remote.symrefs)
             base = remote.refs.get(_head(name))
@@ -77,14 +92,13 @@ class Remote:
 
     def fetch_branch(self, name: str) -> Branches:
         """The newest commit of any branch, as the base."""
-        return Remote(self._url, name).fetch(history=False)
+        return Remote(self._url, name, self._login, self._redact).fetch(history=False)
 
     def push(self, repo: MemoryRepo, key: str, commit: ObjectID | None, replaces: ObjectID | None) -> None:
         """Set the branch `key` to `commit` (None deletes it), provided it still is at `replaces`.
 
         Raises Rejected when the branch moved meanwhile or the server refuses.
         """
-        from dulwich.client import get_transport_and_path
         from dulwich.protocol import ZERO_SHA
 
         ref = _head(key)
@@ -96,14 +110,25 @@ class Remote:
 
         def pack(have: Iterable[Any], want: Iterable[Any], **options: Any) -> Any:
             known = [sha for sha in have if sha in repo.object_store]
-            return repo.object_store.generate_pack_data(known, want, ofs_delta=bool(options.get("ofs_delta", True)))
+            delta = bool(options.get("ofs_delta", True))
+            return repo.object_store.generate_pack_data(known, want, shallow=repo.get_shallow(), ofs_delta=delta)
 
-        with _answering(self._shown):
-            client, path = get_transport_and_path(self._url)
+        with _answering(self._shown, self._redact):
+            client, path = self._client()
             result = client.send_pack(path.encode(), update, pack)
         refused = (result.ref_status or {}).get(ref)
         if refused:
-            raise Rejected(f"push to {key} was refused: {refused}")
+            raise Rejected(f"push to {key} was refused: {self._redact(str(refused))}")
+
+    def _client(self) -> tuple[GitClient, str]:
+        """A fresh client. The login goes into a header, for this origin only: never into an address."""
+        from dulwich.client import HttpGitClient, get_transport_and_path
+
+        if self._login is None:
+            return get_transport_and_path(self._url)
+        origin, path = re.fullmatch(r"(https?://[^/]+)(/.*)", self._url, re.S).groups()  # type: ignore[union-attr]
+        login = self._login()
+        return HttpGitClient(origin, username=login.user, password=login.password, timeout=TIMEOUT_SECONDS), path
 
 
 def read(branches: Branches, path: str) -> str | None:
@@ -116,7 +141,7 @@ def files(branches: Branches, pattern: str) -> Iterator[tuple[str, str]]:
     """Path and text of the base branch's UTF-8 files that match a glob (`**` spans folders), sorted by path."""
     from dulwich.object_store import iter_tree_contents
 
-    matches = _glob(pattern)
+    matches = glob(pattern)
     for item in iter_tree_contents(branches.repo.object_store, branches.base.tree):
         path = (item.path or b"").decode("utf-8", "replace")
         if item.sha and stat.S_ISREG(item.mode or 0) and matches.fullmatch(path):
@@ -132,7 +157,7 @@ def apply_edits(branches: Branches, edits: Sequence[FileEdit]) -> tuple[ObjectID
 
     changes, blobs = [], {}
     for edit in edits:
-        _check_path(edit.path)
+        check_path(edit.path)
         found = _blob(branches.repo, branches.base.tree, edit.path)
         if (found[1] if found else b"") != edit.before.encode():
             raise Rejected(
@@ -146,7 +171,7 @@ def apply_edits(branches: Branches, edits: Sequence[FileEdit]) -> tuple[ObjectID
 
 
 def commit(branches: Branches, tree: ObjectID, who: Identity, at: datetime, *, key: str, title: str) -> ObjectID:
-    """Add a commit on the base to the fetched repository. Its last line names its tree, so that `is_ours` can tell."""
+    """Add a commit on the base to the fetched repository. Its last lines seal base and tree, so `is_ours` can tell."""
     from dulwich.objects import Commit
 
     made = Commit()
@@ -155,20 +180,27 @@ def commit(branches: Branches, tree: ObjectID, who: Identity, at: datetime, *, k
     made.author_time = made.commit_time = int(at.timestamp())
     made.author_timezone = made.commit_timezone = 0
     made.encoding = b"UTF-8"
-    made.message = f"{title}\n\n{KEY_TRAILER}: {key}\n{_TREE_TRAILER}: {tree.decode()}\n".encode()
+    made.message = f"{title}\n\n{KEY_TRAILER}: {key}\n{_seal(branches.base.id, tree)}\n".encode()
     branches.repo.object_store.add_object(made)
     return made.id
 
 
 def is_ours(branches: Branches, who: Identity) -> bool:
-    """True when the proposal's branch is exactly one commit of ours on the base's history, as we made it."""
+    """True when the proposal's branch is exactly one commit of ours on the base it was made on, as we made it.
+
+    The seal tells it without the base's history, which may be large.
+    """
     head = branches.head
     if head is None:
         return False
     if head.author != who.line or head.committer != who.line or len(head.parents) != 1:
         return False
-    sealed = head.message.rstrip().endswith(f"{_TREE_TRAILER}: {head.tree.decode()}".encode())
-    return sealed and reaches(branches, head.parents[0])
+    sealed: bool = head.message.rstrip().endswith(_seal(head.parents[0], head.tree).encode())
+    return sealed
+
+
+def _seal(base: ObjectID, tree: ObjectID) -> str:
+    return f"{_BASE_TRAILER}: {base.decode()}\n{_TREE_TRAILER}: {tree.decode()}"
 
 
 def reaches(branches: Branches, commit_id: ObjectID) -> bool:
@@ -190,6 +222,17 @@ def holds(branches: Branches, blobs: Mapping[str, str]) -> bool:
     return bool(blobs) and all(entry is not None and entry[2] == blobs[path].encode() for path, entry in found.items())
 
 
+def merged_at(branches: Branches, blobs: Mapping[str, str], heads: Sequence[ObjectID]) -> datetime:
+    """When the base first held that content, or one of the commits: the oldest first parent of it that does."""
+    at, found = branches.base, branches.base
+    while holds(replace(branches, base=at), blobs) or any(reaches(replace(branches, base=at), head) for head in heads):
+        found = at
+        if not at.parents:
+            break
+        at = _commit(branches.repo, at.parents[0])
+    return datetime.fromtimestamp(found.commit_time, UTC)
+
+
 def patch(branches: Branches, tree: ObjectID) -> str:
     """Unified diff from the base to a tree, as `git apply` reads it."""
     from io import BytesIO
@@ -199,24 +242,6 @@ def patch(branches: Branches, tree: ObjectID) -> str:
     out = BytesIO()
     write_tree_diff(out, branches.repo.object_store, branches.base.tree, tree)
     return out.getvalue().decode("utf-8", "replace")
-
-
-def check_key(key: str) -> str:
-    """The key, if it can be a branch of any forge and shell. Raises Rejected."""
-    if not _KEY.fullmatch(key) or ".." in key or key.endswith(".lock") or "/." in key or ".lock/" in key:
-        raise Rejected(f"not a safe branch name: {key!r}")
-    return key
-
-
-def _check_path(path: str) -> None:
-    parts = path.split("/")
-    if (
-        not path
-        or "\\" in path
-        or "\0" in path
-        or any(part in ("", ".", "..") or part.lower() == ".git" for part in parts)
-    ):
-        raise Rejected(f"not a path inside the repository: {path!r}")
 
 
 def _blob(repo: MemoryRepo, tree: ObjectID, path: str) -> tuple[int, bytes, ObjectID] | None:
@@ -258,17 +283,15 @@ def _default_branch(symrefs: Mapping[Any, Any]) -> str:
     return target.removeprefix(_HEADS).decode()
 
 
-def _glob(pattern: str) -> re.Pattern[str]:
-    parts = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    tokens = re.split(r"(\*\*/|\*\*|\*|\?)", pattern)
-    return re.compile("".join(parts.get(token, re.escape(token)) for token in tokens), re.S)
-
-
 @contextmanager
-def _answering(url: str) -> Iterator[None]:
+def _answering(url: str, redact: Callable[[str], str]) -> Iterator[None]:
+    from dulwich.client import HTTPProxyUnauthorized, HTTPUnauthorized
     from dulwich.errors import GitProtocolError, NotGitRepository
 
     try:
         yield
+    except (HTTPUnauthorized, HTTPProxyUnauthorized):
+        raise Unavailable(f"{url} does not know who asks: the token is wrong, has expired or lacks rights") from None
     except (GitProtocolError, NotGitRepository, OSError) as error:
-        raise Unavailable(f"{url} does not answer as a Git repository: {error}") from error
+        said = redact(str(error)) or type(error).__name__
+        raise Unavailable(f"{url} does not answer as a Git repository: {said}") from None

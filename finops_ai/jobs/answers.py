@@ -14,9 +14,11 @@ from finops_ai.detection.explain import explain
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.money import EXACT
+from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import Decision, Proposal
-from finops_ai.ledger import findings, proposals, series
+from finops_ai.domain.realised import RealisedSum, summed
+from finops_ai.ledger import decisions, findings, proposals, savings, series
 from finops_ai.reporting.explanation import explanation, threshold_told
 
 BEFORE_DAYS = 14
@@ -99,12 +101,31 @@ def proposal_row(proposal: Proposal) -> dict[str, Any]:
 
 def episodes(engine: Engine, as_of: datetime) -> list[dict[str, Any]]:
     """Every episode known, open ones first, then the dearest."""
-    return [episode_row(one) for one in sorted(findings.episodes(engine, as_of), key=dearest_first)]
+    made: dict[str, list[PageDecision]] = {}
+    for one in decisions.decisions(engine, as_of):
+        made.setdefault(one.key, []).append(one)
+    found = sorted(findings.episodes(engine, as_of), key=dearest_first)
+    return [episode_row(one) | {"told": told(made.get(one.key, []))} for one in found]
 
 
 def episode(engine: Engine, key: str, as_of: datetime) -> dict[str, Any]:
-    """One episode by the beginning of its key. Raises UsageError when none or several begin so."""
-    return episode_row(findings.episode(engine, key, as_of))
+    """One episode by the beginning of its key, with what teams were told. Raises UsageError unless there is one."""
+    found = findings.episode(engine, key, as_of)
+    made = decisions.decisions(engine, as_of, key=found.key)
+    history = [
+        {"at": one.at, "team": one.team, "told": one.told.value, "reason": one.reason, "storm": one.storm}
+        for one in made
+    ]
+    return episode_row(found) | {"told": told(made), "decisions": history}
+
+
+def told(made: Sequence[PageDecision]) -> str:
+    """What each team was told last, and why; `made` are the decisions on one episode in order of time."""
+    last = {one.team: one for one in made}
+    return "; ".join(
+        f"{one.told.value}: {one.team}" + ("" if one.reason == one.told.value else f", {one.reason}")
+        for _, one in sorted(last.items())
+    )
 
 
 def dearest_first(one: Episode) -> tuple[bool, Decimal, str]:
@@ -120,7 +141,10 @@ def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: M
     every = series.series(
         engine, levels=[level], cost_basis=found.cost_basis, as_of=as_of, settle_days=settle_days, charges="usage"
     )
-    one = next(one for one in every if one.scope == found.scope and one.currency == found.excess.currency)
+    mine = [one for one in every if one.scope == found.scope and one.currency == found.excess.currency]
+    if not mine:
+        raise UsageError(f"no costs of episode {found.key} are in the ledger as known then: nothing can be explained")
+    one = mine[0]
     days = Days(found.opened_on - timedelta(days=BEFORE_DAYS), found.last_day + timedelta(days=1))
     scores = [score for score in findings.scores(engine, days, as_of) if score.scope == found.scope]
     told = dict(explain(found, one, scores))
@@ -141,8 +165,21 @@ def showback(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def pulls(engine: Engine) -> list[dict[str, Any]]:
-    """The latest state of every proposal."""
-    return [proposal_row(one) for one in proposals.proposals(engine)]
+    """The latest state of every proposal, what it promised and what it realised."""
+    known = summed(savings.savings(engine))
+    return [proposal_row(one) | realised_row(known.get(one.key)) for one in proposals.proposals(engine)]
+
+
+def realised_row(one: RealisedSum | None) -> dict[str, Any]:
+    """What a proposal realised so far; None where nothing is measured."""
+    return {
+        "realised": one.estimate if one else None,
+        "realised_low": one.low if one else None,
+        "realised_high": one.high if one else None,
+        "booked": one.booked if one else None,
+        "realised_through": one.through if one else None,
+        "proved_on": one.proved_on if one else None,
+    }
 
 
 def pull(engine: Engine, key: str) -> dict[str, Any]:
@@ -152,7 +189,8 @@ def pull(engine: Engine, key: str) -> dict[str, Any]:
     if len(found) != 1:
         known = ", ".join(one.key for one in found) or "none"
         raise UsageError(f"{key!r} names {len(found)} proposals ({known}); see: finops-ai pr list")
-    return proposal_row(found[0]) | {"body": found[0].body, "diff": diff(found[0])}
+    realised = summed(savings.savings(engine)).get(found[0].key)
+    return proposal_row(found[0]) | realised_row(realised) | {"body": found[0].body, "diff": diff(found[0])}
 
 
 def diff(proposal: Proposal) -> str:

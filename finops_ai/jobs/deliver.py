@@ -8,10 +8,10 @@ from datetime import timedelta
 from finops_ai.domain.errors import Problem, Rejected, Unavailable
 from finops_ai.domain.message import Message, Receipt
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.proposal import Proposal, ProposalState
 from finops_ai.forges.base import Forge
+from finops_ai.jobs.pull_requests import propose
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import outbox, proposals
+from finops_ai.ledger import outbox
 from finops_ai.sinks.base import Sink
 
 LEASE_SECONDS = 120
@@ -60,21 +60,11 @@ def _voice(
         forge = forges.get(message.sink)
         if forge is None:
             raise Rejected(f"no forge named {message.sink!r} is configured")
-        return lambda said: _propose(turn, forge, said)
+        return lambda said: propose(turn, forge, said)
     sink = sinks.get(message.sink)
     if sink is None:
         raise Rejected(f"no sink named {message.sink!r} is configured")
     return sink.send
-
-
-def _propose(turn: Turn, forge: Forge, message: Message) -> Receipt:
-    proposal: Proposal | None = proposals.proposal(turn.engine, message.key)
-    if proposal is None:
-        raise Rejected(f"proposal {message.key} is not in the ledger")
-    if proposal.state not in (ProposalState.OPEN, ProposalState.BLOCKED):
-        return Receipt(key=message.key, sent_at=turn.now(), remote_id=f"not proposed: {proposal.state.value}")
-    pull = forge.propose(proposal)
-    return Receipt(key=message.key, sent_at=turn.now(), remote_id=pull.url)
 
 
 def waiting(turn: Turn) -> Outcome:

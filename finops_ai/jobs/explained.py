@@ -22,7 +22,15 @@ from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs
 
-ATTRIBUTES = ("x_sku_group", "x_ai_model", "service_name", "x_cost_center", "sub_account_id", "region_id")
+ATTRIBUTES = (
+    "x_sku_group",
+    "x_ai_model",
+    "service_name",
+    "x_cost_center",
+    "sub_account_id",
+    "region_id",
+    "x_environment",
+)
 """Keys by which an episode is explained and placed; where several explain it as well, the first does."""
 
 UNIT = "consumed_unit"

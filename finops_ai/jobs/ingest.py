@@ -14,7 +14,7 @@ from finops_ai.domain.errors import Leak, Malformed, Problem, Rejected, Unavaila
 from finops_ai.domain.money import plain
 from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.run import Turn, problems_of
-from finops_ai.ledger import charges, usage
+from finops_ai.ledger import charges, drifts, usage
 from finops_ai.ledger.charges import KnownDelivery
 from finops_ai.sources.base import ChargeSource, Scan, UsageSource
 
@@ -63,6 +63,7 @@ def ingest(
 def forget(turn: Turn, before: datetime) -> None:
     """Drop versions that were superseded before that instant: nobody can ask for them any more."""
     charges.prune(turn.engine, before)
+    drifts.prune(turn.engine, before)
     usage.prune(turn.engine, before)
     usage.thin(turn.engine, turn.now() - KEEP_EACH_READING)
 

@@ -12,12 +12,15 @@ import numpy as np
 from finops_ai.allocation.coverage import COVERAGE_KEYS, coverage
 from finops_ai.allocation.rates import converted
 from finops_ai.allocation.splits import Pool, keys_needed, share
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import LEVELS
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days, end_of_day
 from finops_ai.domain.proposal import Decision, Proposal
+from finops_ai.domain.realised import RealisedSum, summed
 from finops_ai.domain.report import Accuracy, DayFigure, ProposalFact, Report
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
@@ -25,11 +28,12 @@ from finops_ai.forecasting.accuracy import bias, wape
 from finops_ai.forecasting.accuracy import coverage as band_coverage
 from finops_ai.forecasting.run import expected_now
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs import paging
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.rates import table
 from finops_ai.jobs.reconciliation import reconciliation
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import charges, costs, findings, proposals, series
+from finops_ai.ledger import charges, costs, drifts, findings, proposals, savings, series
 from finops_ai.ledger.costs import CostQuery
 from finops_ai.reporting.weekly import MOVER_KEYS, Facts, assemble, first_day, last_week
 
@@ -51,6 +55,8 @@ def report(
     pools: Sequence[Pool],
     forecast_settings: ForecastSettings,
     reporting_currency: str | None,
+    alerts: AlertSettings,
+    detect: DetectSettings,
     write: Write,
 ) -> Outcome:
     """Report on the last whole week before `as_of`; every table ties to the ledger or Leak is raised."""
@@ -60,6 +66,7 @@ def report(
     usage = series.series(
         turn.engine, levels=LEVELS_OF_SCOPE, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days
     )
+    realised = summed(savings.savings(turn.engine, turn.as_of))
     episodes = [one for one in findings.episodes(turn.engine, turn.as_of) if _is_news(one, week)]
     made = assemble(
         Facts(
@@ -74,11 +81,13 @@ def report(
             traces=_traces(episodes, usage, forecast_settings),
             coverage=coverage([row for row in direct if row["day"] in week], cost_basis=cost_basis),
             accuracy=_accuracy(turn, week, cost_basis),
-            proposals=[_proposal(one) for one in proposals.proposals(turn.engine, turn.as_of)],
+            proposals=[_proposal(one, realised.get(one.key)) for one in proposals.proposals(turn.engine, turn.as_of)],
+            drifts=drifts.drifts(turn.engine, turn.as_of),
             deliveries=deliveries,
             accounts=accounts,
             converted=_converted(turn, direct, week, reporting_currency),
             problems=_refused(turn),
+            paging=paging.notes(turn, week, alerts, detect),
         )
     )
     places = {} if turn.dry_run else write(made)
@@ -169,7 +178,7 @@ def _accuracy(turn: Turn, week: Days, cost_basis: str) -> list[Accuracy]:
     return found
 
 
-def _proposal(one: Proposal) -> ProposalFact:
+def _proposal(one: Proposal, realised: RealisedSum | None) -> ProposalFact:
     changes = tuple(
         f"{change.container} {change.path} {change.now or 'unset'} → {change.proposed}"
         for change in one.recommendation.changes
@@ -182,6 +191,7 @@ def _proposal(one: Proposal) -> ProposalFact:
         saving=one.recommendation.saving,
         state=one.state,
         blocked_by=denied,
+        realised=realised,
     )
 
 

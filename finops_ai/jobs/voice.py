@@ -1,56 +1,103 @@
-"""What the on-call engineer is told of episodes, and where: news since the last run, as messages for the outbox."""
+"""What teams are told of episodes: decided from the history of decisions, as messages for the outbox."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from finops_ai.detection.news import news
-from finops_ai.domain.episode import Episode, FeedbackVerdict, Severity
+from finops_ai.detection.alerting import Decided, decide
+from finops_ai.detection.answers import Answers, learned
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.speech import Speech
+from finops_ai.detection.telling import AlertSettings
+from finops_ai.domain.episode import Episode
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import Money
+from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.series import CostSeries
 from finops_ai.jobs.run import Turn
+from finops_ai.ledger import decisions, findings
+from finops_ai.reporting.bulletin import digest_body, storm_body, with_note
 from finops_ai.reporting.page import PageContext, page_body
+
+AnswerLinks = Callable[[str], Mapping[str, str]]
+
+
+def no_links(_: str) -> Mapping[str, str]:
+    """Answers are given at the command line only."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """Who is told, and from which severity on."""
+    """Who is told what, and how an episode is answered: `answer_links` gives an address for each answer."""
 
-    sinks: tuple[str, ...]
-    page_at: Severity
+    settings: AlertSettings
+    answer_links: AnswerLinks = no_links
 
 
-def messages_of(
+def told(
     turn: Turn,
     episodes: Sequence[Episode],
-    known: Mapping[str, Episode],
     series_of: Mapping[Any, CostSeries],
     judged: Mapping[Any, Score],
+    *,
     voice: Voice,
-) -> Iterable[Message]:
-    """What is new to tell: an episode grave enough that opened, became graver, or ended."""
-    for episode in episodes:
-        before = known.get(episode.key)
-        kind = news(episode, before, voice.page_at)
-        if kind is None or _answered(episode, turn.as_of.date()):
-            continue
-        body = page_body(episode, context=_context(turn, episode, series_of, judged))
-        for sink in voice.sinks:
-            yield Message(key=f"finops/{episode.key}", kind=kind, sink=sink, body=body)
+    detect: DetectSettings,
+) -> tuple[tuple[PageDecision, ...], tuple[Message, ...]]:
+    """What is decided about the episodes now, and what is said because of it; to be written together with them."""
+    done = decide(
+        episodes,
+        decisions.decisions(turn.engine),
+        now=turn.as_of,
+        scopes=len(series_of),
+        answers=answers(turn, episodes),
+        settings=voice.settings,
+        detect=detect,
+    )
+    return done.decisions, tuple(messages(turn, done, series_of, judged, voice.answer_links))
 
 
-def _answered(episode: Episode, today: date) -> bool:
-    """A person said that this is no news; "expected" ends with its last day."""
-    answer = episode.feedback
-    if answer is None or answer.verdict is FeedbackVerdict.REAL:
-        return False
-    return answer.until is None or today <= answer.until
+def answers(turn: Turn, episodes: Sequence[Episode]) -> Answers:
+    """What people have answered and put off by now."""
+    given = findings.feedbacks(turn.engine, turn.as_of)
+    return learned(given, decisions.snoozes(turn.engine, turn.as_of), episodes, turn.as_of)
+
+
+def messages(
+    turn: Turn,
+    done: Decided,
+    series_of: Mapping[Any, CostSeries],
+    judged: Mapping[Any, Score],
+    answer_links: AnswerLinks,
+) -> Iterator[Message]:
+    """Each speech once for every sink that is to hear it."""
+    for speech in done.speeches:
+        if speech.episode is not None:
+            key = f"finops/{speech.episode.key}"
+            context = _context(turn, speech.episode, series_of, judged)
+            body = page_body(speech.episode, context=context) | {"team": speech.team}
+            if links := answer_links(speech.episode.key):
+                body["answers"] = dict(links)
+            if speech.note:
+                body = with_note(body, speech.note)
+        else:
+            name, _, day = speech.key.partition("/")
+            key = f"finops/{name}/{speech.team}/{day}"
+            body = _bulletin(speech, date.fromisoformat(day))
+        for sink in speech.sinks:
+            yield Message(key=key, kind=speech.kind, sink=sink, body=body)
+
+
+def _bulletin(speech: Speech, day: date) -> dict[str, Any]:
+    if speech.kind == "digest":
+        since = speech.since or day
+        return digest_body(speech.members, speech.reasons, team=speech.team, start=since, end=day)
+    return storm_body(speech.members, team=speech.team, first_day=day, note=speech.note)
 
 
 def _context(

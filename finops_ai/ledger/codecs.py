@@ -228,6 +228,7 @@ def proposal_to_json(proposal: Proposal) -> Json:
             "risk": it.risk,
             "reasons": list(it.reasons),
             "strategy": it.strategy,
+            "urgent": it.urgent,
         },
         "edits": [{"path": edit.path, "before": edit.before, "after": edit.after} for edit in proposal.edits],
         "verdicts": [
@@ -260,6 +261,7 @@ def proposal_from_json(value: Json) -> Proposal:
             risk=it["risk"],
             reasons=tuple(it["reasons"]),
             strategy=it["strategy"],
+            urgent=it.get("urgent", False),
         ),
         edits=tuple(FileEdit(**edit) for edit in value["edits"]),
         verdicts=tuple(Verdict(**{**v, "decision": Decision(v["decision"])}) for v in value["verdicts"]),

@@ -14,9 +14,12 @@ from finops_ai.domain.episode import Episode, EpisodeState, Feedback, FeedbackVe
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import Forecast, Score
 from finops_ai.domain.message import Message
+from finops_ai.domain.money import Money
+from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.ledger import acknowledgements, bulk, codecs, outbox
+from finops_ai.ledger import decisions as told
 from finops_ai.ledger.connect import driver_errors, psycopg_connection, transaction
 from finops_ai.ledger.tables import episode as episode_table
 from finops_ai.ledger.tables import feedback as feedback_table
@@ -31,6 +34,7 @@ def record(
     forecasts: Sequence[Forecast] = (),
     scores: Sequence[Score] = (),
     episodes: Sequence[Episode] = (),
+    decisions: Sequence[PageDecision] = (),
     messages: Sequence[Message] = (),
 ) -> None:
     """Write what one run found and what is to be said of it, in one transaction (the caller's, given a connection).
@@ -51,6 +55,7 @@ def record(
                 key = [column.name for column in table.primary_key]
                 values = ((*row.values(), *known.values()) for row in rows)
                 bulk.upsert(psycopg_connection(connection), table.name, key, columns, values)
+        told.put(connection, decisions)
         outbox.put(connection, messages, as_of)
 
 
@@ -67,6 +72,14 @@ def episode(engine: sa.Engine, key: str, as_of: datetime) -> Episode:
         many = ", ".join(each.key for each in found[:5])
         raise UsageError(f"{key!r} fits several episodes: {many}" if found else f"there is no episode {key!r}")
     return (exact or found)[0]
+
+
+def instants(engine: sa.Engine, start: datetime, as_of: datetime) -> list[datetime]:
+    """When episodes were found from `start` to `as_of`: of each day the last run, which is the one that is kept."""
+    at = episode_table.c.as_of
+    newest = sa.select(sa.func.max(at)).where(at >= start, at <= as_of).group_by(episode_table.c.as_of_day)
+    with engine.connect() as connection:
+        return sorted(connection.scalars(newest))
 
 
 def forecasts(engine: sa.Engine, as_of: datetime) -> list[Forecast]:
@@ -117,9 +130,14 @@ def scores(engine: sa.Engine, days: Days, as_of: datetime) -> list[Score]:
 
 
 def feedback(engine: sa.Engine, given: Feedback) -> None:
-    """Keep one verdict; the same again changes nothing. Raises UsageError when there is no such episode."""
-    known = sa.select(episode_table.c.key).where(episode_table.c.key == given.episode_key).limit(1)
-    values = {
+    """Keep one verdict, with what the episode came to when it was given; the same again changes nothing.
+
+    Raises UsageError when there is no such episode.
+    """
+    table = episode_table
+    versions = sa.select(table.c.body).where(table.c.key == given.episode_key)
+    then = versions.order_by((table.c.as_of <= given.at).desc(), table.c.as_of_day.desc()).limit(1)
+    values: dict[str, Any] = {
         "episode_key": given.episode_key,
         "verdict": given.verdict.value,
         "at": given.at,
@@ -128,8 +146,15 @@ def feedback(engine: sa.Engine, given: Feedback) -> None:
         "by": given.by,
     }
     with engine.begin() as connection:
-        if connection.scalar(known) is None:
+        body = connection.scalar(then)
+        if body is None:
             raise UsageError(f"there is no episode {given.episode_key!r}")
+        known = codecs.episode_from_json(body)
+        values |= {
+            "projected": known.projected.amount,
+            "currency": known.projected.currency,
+            "p_value": known.p_value,
+        }
         connection.execute(pg.insert(feedback_table).values(**values).on_conflict_do_nothing())
 
 
@@ -146,6 +171,8 @@ def feedbacks(engine: sa.Engine, as_of: datetime) -> list[Feedback]:
                 until=row.until,
                 note=row.note,
                 by=row.by,
+                projected=None if row.projected is None else Money(row.projected, row.currency),
+                p_value=row.p_value,
             )
             for row in connection.execute(chosen)
         ]

@@ -50,6 +50,14 @@ def finish(
         connection.execute(ended)
 
 
+def last_done(engine: sa.Engine, job: str) -> datetime | None:
+    """When the newest run of a job that ended well began."""
+    started = sa.select(sa.func.max(job_run.c.started_at)).where(job_run.c.job == job, job_run.c.state == "done")
+    with engine.connect() as connection:
+        moment: datetime | None = connection.scalar(started)
+    return moment
+
+
 def latest(engine: sa.Engine, limit: int = 20) -> list[JobRun]:
     """The newest runs, newest first."""
     with engine.connect() as connection:
@@ -67,3 +75,11 @@ def latest(engine: sa.Engine, limit: int = 20) -> list[JobRun]:
         )
         for row in rows
     ]
+
+
+def counted(engine: sa.Engine, job: str, name: str) -> dict[datetime, int]:
+    """What the runs of a job counted as `name`, by the instant they ran for; the last one of an instant counts."""
+    chosen = sa.select(job_run.c.as_of, job_run.c.counts).where(job_run.c.job == job).order_by(job_run.c.id)
+    with engine.connect() as connection:
+        rows = connection.execute(chosen).all()
+    return {row.as_of: int(row.counts[name]) for row in rows if name in row.counts}

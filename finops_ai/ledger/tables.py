@@ -183,6 +183,9 @@ feedback = sa.Table(
     sa.Column("until", sa.Date),
     _text("note"),
     _text("by"),
+    sa.Column("projected", sa.Numeric),
+    sa.Column("currency", sa.Text),
+    sa.Column("p_value", FLOAT),
     sa.UniqueConstraint("episode_key", "at", "verdict", "by", name="feedback_once"),
 )
 

@@ -45,6 +45,7 @@ def _headline(section: Section) -> Table:
         ("Open episodes, excess so far", section.open_excess, None),
         ("Open episodes, excess by month end", section.projected_excess, None),
         ("Savings identified, per month", section.savings_identified, None),
+        ("Savings realised so far, booked", total(p.realised.booked for p in section.proposals if p.realised), None),
     ]
     return Table(
         name="headline",
@@ -193,12 +194,18 @@ def _proposals(section: Section) -> Table:
             Column("saving_low", "at least", "money"),
             Column("saving_high", "at most", "money"),
             Column("state", "State"),
+            Column("realised", "Realised so far", "money", optional=True),
+            Column("realised_low", "at least", "money", optional=True),
+            Column("realised_high", "at most", "money", optional=True),
+            Column("booked", "Booked", "money", optional=True),
+            Column("proved_on", "Proved on", "date", optional=True),
             Column("blocked_by", "Blocked by", optional=True),
             Column("key", "Branch", "code"),
         ),
         rows=tuple(_proposal(fact) for fact in section.proposals),
-        total=("Open or blocked", "", section.savings_identified, "", "", "", "", ""),
-        note="Per month of 730 hours at the rate named in the proposal.",
+        total=("Open or blocked", "", section.savings_identified, *[""] * 10),
+        note="Promised per month of 730 hours at the rate named in the proposal; realised on the bill since the merge, "
+        "80% range. Booked is never more than what the bill fell by.",
     )
 
 
@@ -206,4 +213,6 @@ def _proposal(fact: ProposalFact) -> Row:
     saving = fact.saving
     blocked = "; ".join(fact.blocked_by) or None
     amounts = (saving.middle.amount, saving.low.amount, saving.high.amount)
-    return (fact.workload, "; ".join(fact.changes), *amounts, str(fact.state), blocked, fact.key)
+    known = fact.realised
+    realised = (known.estimate, known.low, known.high, known.booked, known.proved_on) if known else (None,) * 5
+    return (fact.workload, "; ".join(fact.changes), *amounts, str(fact.state), *realised, blocked, fact.key)

@@ -6,6 +6,7 @@ import json
 
 from finops_ai.domain.report import Report
 from finops_ai.reporting.contents import section_tables
+from finops_ai.reporting.drift import drift_table
 from finops_ai.reporting.evidence import accounts, report_tables
 from finops_ai.reporting.lead import lead
 from finops_ai.reporting.tables import by_name, to_csv, to_data
@@ -15,6 +16,7 @@ def csv_files(report: Report) -> dict[str, str]:
     """Text of each table that has rows, by its name; `headline`, `cost_centers` and so on."""
     tables = [
         *(table for section in report.sections for table in section_tables(section)),
+        drift_table(report),
         *report_tables(report),
         accounts(report),
     ]
@@ -40,6 +42,6 @@ def to_json(report: Report) -> str:
             }
             for section in report.sections
         ],
-        **{table.name: to_data(table) for table in (*report_tables(report), accounts(report))},
+        **{table.name: to_data(table) for table in (drift_table(report), *report_tables(report), accounts(report))},
     }
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -10,10 +10,12 @@ from markupsafe import Markup
 
 from finops_ai.domain.episode import Episode
 from finops_ai.domain.focus import NONE, UNTAGGED
+from finops_ai.domain.money import total
 from finops_ai.domain.proposal import ProposalState
 from finops_ai.domain.report import Report, Section, Versus
 from finops_ai.reporting.charts import cumulative_chart, daily_chart, episode_chart
 from finops_ai.reporting.contents import section_tables
+from finops_ai.reporting.drift import drift_table
 from finops_ai.reporting.evidence import report_tables
 from finops_ai.reporting.formats import DASH, change, compact, day_year, money, month, percent
 from finops_ai.reporting.lead import lead
@@ -76,6 +78,7 @@ def render_html(report: Report) -> str:
         "reconciled": report.reconciled,
         "notes": [{"level": row[0], "text": notes.shown(row)[1]} for row in notes.rows],
         "deliveries": _block(deliveries.for_people()),
+        "drift": _block(drift_table(report).for_people()),
         "sections": [_section(report, section, f"s{i}") for i, section in enumerate(report.sections)],
     }
     return environment.get_template("weekly.html.j2").render(page=page)
@@ -170,11 +173,14 @@ def _allocated(section: Section) -> Card:
 def _savings(section: Section) -> Card:
     waiting = sum(proposal.state is ProposalState.OPEN for proposal in section.proposals)
     blocked = sum(proposal.state is ProposalState.BLOCKED for proposal in section.proposals)
+    booked = total(one.realised.booked for one in section.proposals if one.realised)
     held_back = money(section.savings(ProposalState.BLOCKED), section.currency)
     return Card(
         label="Savings a month",
         value=money(section.savings_identified, section.currency),
-        sub=f"identified: {waiting} open" + (f", {blocked} blocked: {held_back}" if blocked else ""),
+        sub=f"identified: {waiting} open"
+        + (f", {blocked} blocked: {held_back}" if blocked else "")
+        + (f"; realised and booked so far: {money(booked, section.currency)}" if booked else ""),
     )
 
 

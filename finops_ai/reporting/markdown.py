@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from finops_ai.domain.report import Report, Section
 from finops_ai.reporting.contents import section_tables
+from finops_ai.reporting.drift import drift_table
 from finops_ai.reporting.evidence import report_tables
 from finops_ai.reporting.formats import day_year
 from finops_ai.reporting.lead import lead
@@ -51,6 +52,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _section(report, section)
     if not report.sections:
         yield "\nNothing was charged."
+    yield from _table(drift_table(report))
     yield from _table(deliveries)
     yield f"\nAllocation rules {escape(report.rules_version)}."
     yield ""

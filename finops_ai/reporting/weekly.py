@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from finops_ai.domain.drift import Drift
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import Forecast
@@ -47,7 +48,7 @@ class Facts:
     `forecasts`: of the total, of cost centers and of AI models; those issued last count, others are ignored.
     `coverage`: of the week's direct costs. `traces`: by episode key, the days to draw. `problems`: of the data.
     `converted`: the week's cost by currency with `x_reporting_currency` and its worth in that,
-    `x_reporting_<cost_basis>_cost` (None where no rate is known).
+    `x_reporting_<cost_basis>_cost` (None where no rate is known). `paging`: what is to be said of the pages.
     """
 
     as_of: datetime
@@ -66,6 +67,8 @@ class Facts:
     accounts: Sequence[AccountFact] = ()
     converted: Sequence[Row] = ()
     problems: Sequence[Problem] = ()
+    paging: Sequence[Note] = ()
+    drifts: Sequence[Drift] = ()
 
     @property
     def before(self) -> Days:
@@ -105,6 +108,7 @@ def assemble(facts: Facts) -> Report:
         deliveries=tuple(deliveries),
         accounts=tuple(facts.accounts),
         notes=tuple(_notes(facts)),
+        drifts=tuple(facts.drifts),
     )
 
 
@@ -257,5 +261,6 @@ def _notes(facts: Facts) -> Iterator[Note]:
         if fact.restated:
             change = f"{fact.restated:+f} {fact.currency}"
             yield Note("info", f"{where}: restated by {change} since the week before.")
+    yield from facts.paging
     for problem in facts.problems:
         yield Note("error" if problem.severity == "error" else "warning", str(problem))

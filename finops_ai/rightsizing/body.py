@@ -2,24 +2,45 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from finops_ai.domain import quantity
+from finops_ai.domain.errors import Rejected
 from finops_ai.domain.proposal import Change, Decision, Recommendation, Saving, Verdict
 from finops_ai.rightsizing.evidence import PERCENTILES, range_text
+from finops_ai.rightsizing.markdown import bullets, details, escaped, fence, fitting, size, table
+from finops_ai.rightsizing.marker import MARKER as MARKER
+from finops_ai.rightsizing.marker import marker
+from finops_ai.rightsizing.settings import MIB
+from finops_ai.rightsizing.text_chart import bars, parsed
 
-MARKER = "finops:v1"
+LONGEST = 60_000
+"""Bytes of a body. The smallest limit of a forge is 65,536 characters; a forge's own lines come on top."""
 
 _PLAIN = re.compile(r"[^A-Za-z0-9 .:/+=_-]+")
-_MARKUP = re.compile(r"[^\w .,:;()%/'\"?=+-]|(?<=:)/(?=/)|(?<=www)\.", re.ASCII | re.IGNORECASE)
+_NOT_A_NAME = re.compile(r"[^A-Za-z0-9_-]")
+_LEAST = 8_000
+"""Bytes that a page needs besides its marker."""
+_ELSEWHERE = ("replay_", "worst_", "daily_", "saving.", "headroom_")
+"""Facts that the page shows in another place than the table of figures."""
+
+_QUERIES = {
+    "CPU, highest of each hour": "max_over_time(rate(container_cpu_usage_seconds_total{%s}[5m])[1h:5m])",
+    "memory, highest of each hour": "max_over_time(container_memory_working_set_bytes{%s}[1h])",
+    "throttled share of an hour": "rate(container_cpu_cfs_throttled_periods_total{%s}[1h])"
+    " / rate(container_cpu_cfs_periods_total{%s}[1h])",
+}
 
 
 def title(recommendation: Recommendation) -> str:
     """One line of plain characters: what changes, and what it saves or costs."""
     changes = ", ".join(
-        f"{change.path} {change.now or 'unset'} → {change.proposed}" for change in recommendation.changes[:3]
+        f"{change.path} {change.now or 'unset'} → {change.proposed}"
+        if not change.proposed.startswith(("[", "{"))
+        else f"{change.path} set"
+        for change in recommendation.changes[:3]
     )
     more = f" and {len(recommendation.changes) - 3} more" if len(recommendation.changes) > 3 else ""
     workload = _PLAIN.sub("?", f"{recommendation.workload.namespace}/{recommendation.workload.name}")
@@ -27,39 +48,46 @@ def title(recommendation: Recommendation) -> str:
 
 
 def body(key: str, recommendation: Recommendation, verdicts: Sequence[Verdict]) -> str:
-    """The reviewer's page, most important first. `key` is the branch name; it holds safe characters only."""
+    """The reviewer's page, most important first. `key` is the branch name; it holds safe characters only.
+
+    What does not fit a forge's limit is left out and counted, the evidence first; the marker always is whole. Raises
+    Rejected where the values alone are too many for one pull request.
+    """
+    end = marker(key, recommendation) + "\n"
+    room = LONGEST - size(end)
+    if room < _LEAST:
+        raise Rejected(f"{len(recommendation.changes)} values are too many for the page of one pull request")
+    parts = _sections(recommendation, verdicts, room // 4)
+    room -= size("\n\n".join(parts))
+    kept: list[str] = []
+    for block in _details(recommendation):
+        room -= size(block) + 2
+        if room < _LEAST // 4:
+            kept.append("The rest of the evidence is left out: the page would be longer than forges take.")
+            break
+        kept.append(block)
+    evidence = details(f"Evidence (strategy {escaped(recommendation.strategy)})", *kept)
+    revert = f"git revert --no-edit \"$(git log -1 --format=%H --grep='^Finops-Proposal: {key}$')\""
+    return "\n\n".join([*parts, evidence, "### Revert", fence("sh", [revert]), end])
+
+
+def _sections(recommendation: Recommendation, verdicts: Sequence[Verdict], room: int) -> list[str]:
+    """Each part that can be long has `room` bytes."""
     workload = recommendation.workload
-    denied = [verdict for verdict in verdicts if verdict.decision is Decision.DENY]
+    denied = any(verdict.decision is Decision.DENY for verdict in verdicts)
+    reasons = fitting(list(map(escaped, recommendation.reasons)), room // 2)
     sections = [
         "**Blocked by policy: do not merge.** See the verdicts below." if denied else "",
         f"{escaped(workload.kind)} **{escaped(str(workload))}** on {escaped(workload.cluster)} gets the requests that "
         f"fit its use; that {_effect(recommendation)} at {escaped(recommendation.saving.rate)} rates "
         f"({recommendation.risk} risk).",
-        _table(recommendation),
+        _changes(recommendation, room),
         "### Why it is safe",
-        _bullets([*map(escaped, recommendation.reasons), *_replay(recommendation)]),
+        bullets([*reasons, *fitting(list(_replay(recommendation)), room // 2)]),
         "### Policy",
-        _bullets(_policy(verdicts)) or "No policy pack was asked.",
-        _details(recommendation),
-        "### Revert",
-        f"```sh\ngit revert --no-edit \"$(git log -1 --format=%H --grep='^Finops-Proposal: {key}$')\"\n```",
-        _marker(key, recommendation),
+        bullets(fitting(list(_policy(verdicts)), room)) or "No policy pack was asked.",
     ]
-    return "\n\n".join(section for section in sections if section) + "\n"
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown, HTML and a forge's mentions and references leave alone, on one line.
-
-    A zero-width space keeps @name and #12 from being linked: forges look for them after entities are decoded.
-    """
-    line = " ".join(re.sub(r"[\x00-\x1f\x7f\u2028\u2029]", " ", text).split())
-    return _MARKUP.sub(_entity, line)
-
-
-def _entity(found: re.Match[str]) -> str:
-    code = f"&#{ord(found[0])};"
-    return f"{code}&#8203;" if found[0] in "@#!" else code
+    return [section for section in sections if section]
 
 
 def _effect(recommendation: Recommendation) -> str:
@@ -69,11 +97,12 @@ def _effect(recommendation: Recommendation) -> str:
     return f"saves {range_text(saving)} a month"
 
 
-def _table(recommendation: Recommendation) -> str:
-    head = ["container", "resource", "now", "proposed", *PERCENTILES, "headroom", "saved per month"]
-    rows = [_row(recommendation, change) for change in recommendation.changes]
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def _changes(recommendation: Recommendation, room: int) -> str:
+    head = ["container", "resource", "now", "proposed", *PERCENTILES, "headroom", "saved a month"]
+    rows = [" | ".join(cell or "-" for cell in _row(recommendation, change)) for change in recommendation.changes]
+    kept = [line.split(" | ") for line in fitting(rows, room)]
+    kept.append(["**all**", *[""] * (len(head) - 2), f"**{escaped(range_text(recommendation.saving))}**"])
+    return table(head, [[*row, *[""] * (len(head) - len(row))] for row in kept])
 
 
 def _row(recommendation: Recommendation, change: Change) -> list[str]:
@@ -83,56 +112,79 @@ def _row(recommendation: Recommendation, change: Change) -> list[str]:
     used = [facts.get(f"{resource}_{name}", "") for name in PERCENTILES]
     money = [facts.get(f"headroom_{resource}", ""), facts.get(f"saving.{change.path}", "")] if is_request else ["", ""]
     values = [change.container, change.path, change.now or "unset", change.proposed, *used, *money]
-    return [escaped(value) or "-" for value in values]
+    return [escaped(value) for value in values]
 
 
-def _replay(recommendation: Recommendation) -> Iterable[str]:
-    for container in dict.fromkeys(change.container for change in recommendation.changes):
-        facts = recommendation.evidence.get(container, {})
-        yield (
-            f"{escaped(container)}, the window replayed with the new values: "
-            f"CPU over request in {escaped(facts.get('replay_cpu_over_request', '?'))}, "
-            f"memory over request in {escaped(facts.get('replay_memory_over_request', '?'))}, "
-            f"memory over limit in {escaped(facts.get('replay_memory_over_limit', '?'))}; "
-            f"seen: {escaped(facts.get('oom_kills', '?'))} OOM kills, {escaped(facts.get('restarts', '?'))} restarts, "
-            f"throttled in {escaped(facts.get('throttled_share', '?'))}"
-        )
+def _replay(recommendation: Recommendation) -> Iterator[str]:
+    """The observed window with the new values, container by container."""
+    sized = (change.container for change in recommendation.changes if not change.path.startswith("spec."))
+    for container in dict.fromkeys(sized):
+        facts = {name: escaped(value) for name, value in recommendation.evidence.get(container, {}).items()}
+        told = {
+            "throttled": facts.get("replay_throttled"),
+            "CPU over request": facts.get("replay_cpu_minutes") or facts.get("replay_cpu_over_request"),
+            "memory over request": facts.get("replay_memory_minutes") or facts.get("replay_memory_over_request"),
+            "memory over limit": facts.get("replay_memory_over_limit"),
+            "worst CPU": facts.get("worst_cpu"),
+            "worst memory": facts.get("worst_memory"),
+        }
+        seen = f"{facts.get('oom_kills', '?')} OOM kills, {facts.get('restarts', '?')} restarts"
+        told["seen with the old values"] = f"{seen}, throttled in {facts.get('throttled_share', '?')}"
+        lived = [f"  - {what}: {value or '?'}" for what, value in told.items()]
+        yield "\n".join([f"**{escaped(container)}**, the window replayed with the new values:", *lived])
 
 
 def _policy(verdicts: Sequence[Verdict]) -> Iterable[str]:
     """Denials, then warnings, each in full; objects that a pack allows are only counted."""
+    told = []
     for decision in (Decision.DENY, Decision.WARN):
         for verdict in verdicts:
             if verdict.decision is decision:
                 about = f" ({escaped(verdict.resource)})" if verdict.resource else ""
-                yield f"**{decision.value}** {escaped(verdict.rule)}: {escaped(verdict.message)}{about}"
+                told.append(f"**{decision.value}** {escaped(verdict.rule)}: {escaped(verdict.message)}{about}")
     allowed = Counter(verdict.rule for verdict in verdicts if verdict.decision is Decision.ALLOW)
-    for rule, objects in allowed.items():
-        yield f"**allow** {escaped(rule)}: {objects} objects of the file"
+    counted = [f"**allow** {escaped(rule)}: {objects} objects of the file" for rule, objects in allowed.items()]
+    return [*told, *counted]
 
 
-def _details(recommendation: Recommendation) -> str:
-    lines = ["<details>", f"<summary>Evidence (strategy {escaped(recommendation.strategy)})</summary>", ""]
+def _details(recommendation: Recommendation) -> Iterator[str]:
+    """Per container its chart, its figures and how to ask for them again."""
     for container, facts in recommendation.evidence.items():
-        lines += [f"**{escaped(container)}**", "", "| figure | value |", "| --- | --- |"]
-        lines += [f"| {escaped(name)} | {escaped(value)} |" for name, value in facts.items()]
-        lines.append("")
-    return "\n".join([*lines, "</details>"])
+        figures = [(name, value) for name, value in facts.items() if not name.startswith(_ELSEWHERE)]
+        charts = [_chart(recommendation, container, facts, resource) for resource in ("cpu", "memory")]
+        yield f"**{escaped(container)}**"
+        yield from (chart for chart in charts if chart)
+        yield table(["figure", "value"], [[escaped(name), escaped(value)] for name, value in figures])
+        yield fence("promql", _queries(recommendation, container))
 
 
-def _marker(key: str, recommendation: Recommendation) -> str:
-    """Exact values for programs, in a comment that its content cannot close."""
-    values = {
-        "key": key,
-        "workload": recommendation.workload.key,
-        "strategy": recommendation.strategy,
-        "changes": [[one.container, one.path, one.now, one.proposed] for one in recommendation.changes],
-    }
-    text = json.dumps(values, separators=(",", ":"))
-    for unsafe, safe in (("--", "-\\u002d"), ("<", "\\u003c"), (">", "\\u003e")):
-        text = text.replace(unsafe, safe)
-    return f"<!-- {MARKER} {text} -->"
+def _chart(recommendation: Recommendation, container: str, facts: Mapping[str, str], resource: str) -> str:
+    first, values = parsed(facts.get(f"daily_{resource}", ""))
+    change = next(
+        (one for one in recommendation.changes if (one.container, one.path) == (container, f"requests.{resource}")),
+        None,
+    )
+    levels = [("now", change.now), ("proposed", change.proposed)] if change else []
+    unit = MIB if resource == "memory" else 0
+    lines = [(f"{name} {text}", level) for name, text in levels if text and (level := _level(text, unit)) is not None]
+    drawn = bars(values, lines)
+    what = "memory (Mi)" if resource == "memory" else "CPU (m)"
+    return fence("text", [f"{what}, peak of each day from {first}", *drawn]) if drawn else ""
 
 
-def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+def _level(text: str, unit: int) -> float | None:
+    try:
+        value = quantity.parse(text)
+    except ValueError:
+        return None
+    return float(value / unit if unit else value * 1000)
+
+
+def _queries(recommendation: Recommendation, container: str) -> Iterator[str]:
+    """PromQL of the figures. What is no letter of a Kubernetes name stands for any one, so names cannot break out."""
+    workload = recommendation.workload
+    namespace, pod, name = (_NOT_A_NAME.sub(".", text)[:253] for text in (workload.namespace, workload.name, container))
+    matchers = f'namespace=~"{namespace}",pod=~"{pod}-.*",container=~"{name}"'
+    for what, query in _QUERIES.items():
+        yield f"# {what}"
+        yield query.replace("%s", matchers)

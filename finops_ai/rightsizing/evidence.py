@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 
@@ -9,6 +10,7 @@ from finops_ai.domain.money import Money
 from finops_ai.domain.proposal import Saving
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.rightsizing.observed import Observed, Resources, percentile
+from finops_ai.rightsizing.replay import replay
 from finops_ai.rightsizing.settings import MIB
 
 PERCENTILES = {"p50": Decimal("0.5"), "p95": Decimal("0.95"), "p99": Decimal("0.99"), "max": Decimal(1)}
@@ -23,7 +25,8 @@ def evidence(
         "window": f"{observed.start:%Y-%m-%d %H:%M} to {observed.end:%Y-%m-%d %H:%M} UTC" if observed.start else "none",
         "days": f"{observed.days:.1f}",
         "samples": f"{observed.pod_hours} pod-hours, {len(usage.hours) - observed.pod_hours} missing",
-        "replicas": f"{observed.pods_low} to {observed.pods_high}",
+        "confidence": f"{confidence(observed):.0%}",
+        "replicas": f"{observed.pods_low:.3g} to {observed.pods_high:.3g}",
     }
     for name, share in PERCENTILES.items():
         facts[f"cpu_{name}"] = cpu_text(percentile(observed.cpu, share))
@@ -36,9 +39,18 @@ def evidence(
     facts["replay_cpu_over_request"] = _over(observed.cpu, then.cpu_request)
     facts["replay_memory_over_request"] = _over(observed.memory, then.memory_request)
     facts["replay_memory_over_limit"] = _over(observed.memory, then.memory_limit)
+    facts |= replay(usage, then)
     for path, saving in savings.items():
         facts[f"saving.{path}"] = range_text(saving)
     return facts
+
+
+def confidence(observed: Observed) -> float:
+    """1 after a week of days and enough pod-hours in them, 0 without any.
+
+    Source: attune's clamp(min(days, sqrt(points / 24)) / 7, 0, 1).
+    """
+    return min(1.0, min(float(observed.days), math.sqrt(observed.pod_hours / 24)) / 7)
 
 
 def range_text(saving: Saving) -> str:

@@ -43,6 +43,10 @@ def _history(observed: Observed, settings: Settings) -> str | None:
         return (
             f"not enough data: {observed.days:.1f} days of usage, {settings.min_days} are needed to span a whole week"
         )
+    if observed.is_batch:
+        if observed.runs < settings.min_runs:
+            return f"not enough data: {observed.runs} runs, {settings.min_runs} are needed"
+        return None
     if observed.hours_seen < settings.min_hours_seen:
         seen, needed = f"{observed.hours_seen:.0%}", f"{settings.min_hours_seen:.0%}"
         return f"not enough data: {seen} of the hours have samples, {needed} are needed"

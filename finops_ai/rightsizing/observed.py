@@ -15,6 +15,9 @@ from finops_ai.domain.series import FloatArray
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.rightsizing.settings import Settings
 
+BATCH = frozenset({"CronJob", "Job", "Workflow", "CronWorkflow"})
+"""Kinds whose pods run and end: their hours have gaps by nature."""
+
 _SEGMENT_HOURS = 48
 _RESTART_DROP = 0.7
 _TREND_CORRELATION = 0.9
@@ -41,19 +44,24 @@ class Resources:
 class Observed:
     """Facts of one window. `cpu` and `memory` are the hourly maxima, sorted, missing samples left out.
 
-    `pods_low` and `pods_high` are the 10th and 90th percentile of pods seen per hour; `memory_grows` tells that
+    `cpu_average` are the hourly averages, sorted. `runs` counts pods: of a job, each is a run.
+    `pods_low` and `pods_high` are the 10th and 90th percentile of pods seen per hour, of a job
+    their mean over all hours of the window; `memory_grows` tells that
     memory rises until the pod is replaced, most of the time.
     """
 
     cpu: tuple[Decimal, ...]
+    cpu_average: tuple[Decimal, ...]
     memory: tuple[Decimal, ...]
     start: datetime | None
     end: datetime | None
     days: Decimal
     hours_seen: Decimal
-    pods_low: int
-    pods_high: int
+    pods_low: Decimal
+    pods_high: Decimal
     pod_hours: int
+    runs: int
+    is_batch: bool
     throttled_share: float
     memory_grows: bool
     oom_kills: int | None
@@ -73,15 +81,22 @@ def observe(usage: ContainerUsage, settings: Settings) -> Observed:
     pods_per_hour = sorted(Decimal(count) for count in Counter(hours).values())
     throttled = usage.throttled_ratio[~np.isnan(usage.throttled_ratio)]
     throttled_share = float(np.mean(throttled > settings.throttled_ratio)) if throttled.size else 0.0
+    is_batch = usage.workload.kind in BATCH
+    low, high = (percentile(pods_per_hour, share) for share in (Decimal("0.1"), Decimal("0.9")))
+    if is_batch and span_hours:
+        low = high = Decimal(len(hours)) / span_hours
     return Observed(
+        cpu_average=_sorted(usage.cpu_cores_avg),
+        runs=len({pod for pod, is_known in zip(usage.pods, known, strict=True) if is_known}),
+        is_batch=is_batch,
         cpu=_sorted(usage.cpu_cores_max),
         memory=_sorted(usage.memory_bytes_max),
         start=start,
         end=end,
         days=span_hours / 24,
         hours_seen=Decimal(len(set(hours))) / span_hours if span_hours else Decimal(0),
-        pods_low=int(percentile(pods_per_hour, Decimal("0.1"))),
-        pods_high=int(percentile(pods_per_hour, Decimal("0.9"))),
+        pods_low=low,
+        pods_high=high,
         pod_hours=len(hours),
         throttled_share=throttled_share,
         memory_grows=_grows(usage),

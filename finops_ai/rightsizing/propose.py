@@ -1,19 +1,23 @@
-"""From a recommendation to a proposal: the one file that declares the workload, edited, with title and body."""
+"""From a recommendation to a proposal: the files that say what the workload runs with, edited; title and body."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
+from functools import partial
 
 from finops_ai.domain import quantity
 from finops_ai.domain.errors import Rejected
 from finops_ai.domain.proposal import Change, Decision, FileEdit, Proposal, ProposalState, Recommendation, Verdict
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.body import body, title
-from finops_ai.rightsizing.manifest import declares, set_values, values
+from finops_ai.rightsizing.manifest.edit import Value
+from finops_ai.rightsizing.manifest.truth import set_object, written
+from finops_ai.rightsizing.settings import Place
 
 PREFIX = "finops/rightsize"
 LABELS = ("finops", "rightsizing")
@@ -28,27 +32,34 @@ def branch(workload: Workload) -> str:
     return "/".join([PREFIX, _safe(parts[0]), _safe(parts[1]), parts[2]])
 
 
-def edit(recommendation: Recommendation, files: Mapping[str, str]) -> tuple[Recommendation, tuple[FileEdit, ...]]:
-    """The edit of the one file that declares the workload, and the recommendation in that file's own words.
+def edit(
+    recommendation: Recommendation, files: Mapping[str, str], places: Sequence[Place] = ()
+) -> tuple[Recommendation, tuple[FileEdit, ...]]:
+    """The edits where Git says what the workload runs with, and the recommendation in that file's own words.
 
-    `files` maps paths to texts. Raises Rejected, with the reason, when no file or several declare the workload, the
-    file must not be edited, or Git and the cluster disagree about the values to be changed.
+    `files` maps paths to texts; `places` say where charts hold their values. Raises Rejected, with the reason, when
+    no file or several declare the workload, the file must not be edited, or Git and the cluster disagree about the
+    values to be changed.
     """
-    workload = recommendation.workload
-    path = _declaring_file(workload, files)
-    before = after = files[path]
+    after = dict(files)
     changes: list[Change] = []
     for container in dict.fromkeys(change.container for change in recommendation.changes):
-        place = {"kind": workload.kind, "name": workload.name, "container": container, "namespace": workload.namespace}
-        written = values(after, **place)
         own = [change for change in recommendation.changes if change.container == container]
-        kept = [done for change in own if (done := _in_the_authors_words(change, written.get(change.path)))]
-        after = set_values(after, **place, changes={change.path: change.proposed for change in kept}).text
-        _refuse_requests_over_limits(container, values(after, **place))
+        if not container:
+            after |= set_object(after, recommendation.workload, {one.path: _value(one.proposed) for one in own})
+            changes += own
+            continue
+        place = written(after, recommendation.workload, container, partial(_runs_with, own), places)
+        kept = [done for change in own if (done := _in_the_authors_words(change, place.values.get(change.path)))]
+        after |= place.set(after, {change.path: change.proposed for change in kept})
+        _refuse_requests_over_limits(container, {**place.values, **{change.path: change.proposed for change in kept}})
         changes += kept
-    if after == before:
-        raise Rejected(f"{path} holds the proposed values already; they are not rolled out yet")
-    return replace(recommendation, changes=tuple(changes)), (FileEdit(path=path, before=before, after=after),)
+    edits = tuple(
+        FileEdit(path=path, before=files[path], after=text) for path, text in after.items() if text != files[path]
+    )
+    if not edits:
+        raise Rejected("Git holds the proposed values already; they are not rolled out yet")
+    return replace(recommendation, changes=tuple(changes)), edits
 
 
 def propose(recommendation: Recommendation, edits: Sequence[FileEdit], verdicts: Sequence[Verdict]) -> Proposal:
@@ -68,22 +79,22 @@ def propose(recommendation: Recommendation, edits: Sequence[FileEdit], verdicts:
     )
 
 
-def _declaring_file(workload: Workload, files: Mapping[str, str]) -> str:
-    found, unreadable = [], []
-    for path, text in sorted(files.items()):
-        if workload.name not in text or workload.kind not in text:
-            continue
-        try:
-            if declares(text, kind=workload.kind, name=workload.name, namespace=workload.namespace):
-                found.append(path)
-        except Rejected as error:
-            unreadable.append(f"{path}: {error}")
-    if len(found) == 1:
-        return found[0]
-    if found:
-        raise Rejected(f"{workload.kind} {workload} is declared in several files: {', '.join(found)}")
-    passed = f" ({'; '.join(unreadable)})" if unreadable else ""
-    raise Rejected(f"no file declares {workload.kind} {workload}{passed}")
+def _value(proposed: str) -> Value:
+    """A structure is told as JSON, all else as it is."""
+    value: Value = json.loads(proposed) if proposed.startswith(("[", "{")) else proposed
+    return value
+
+
+def _runs_with(changes: Sequence[Change], values: Mapping[str, str]) -> bool:
+    """Whether these values of Git are those that run: tells two overlays of one workload apart."""
+    try:
+        return all(
+            (change.now is None) == (change.path not in values)
+            and (change.now is None or _equal(quantity.parse(values[change.path]), quantity.parse(change.now)))
+            for change in changes
+        )
+    except ValueError:
+        return False
 
 
 def _in_the_authors_words(change: Change, written: str | None) -> Change | None:

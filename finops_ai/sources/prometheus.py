@@ -6,6 +6,7 @@ import base64
 import difflib
 import hashlib
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -25,6 +26,7 @@ from finops_ai.world.secrets import SecretRef
 from finops_ai.world.world import World
 
 VERSION = 1
+ASK_SECONDS = 300
 GPU_FIGURES = tuple(name for name in QUERIES if name.removesuffix("_max") in METRICS)
 EXPECTED = {
     "restarts": ("restarts and OOM kills", "kube_pod_container_status_restarts_total"),
@@ -106,12 +108,7 @@ class Prometheus:
             raise ValueError("Prometheus is read by day")
         start = _start(reading.day)
         end = start + int(reading.fingerprint.rpartition(":")[2]) * HOUR_SECONDS
-        api = Api(
-            url=self.settings.url,
-            timeout_seconds=self.settings.timeout_seconds,
-            headers=self._headers,
-            http=self.world.http,
-        )
+        api = self._api()
         told = {name: self._metric(api, name, start, end) for name in QUERIES if self._query(name)}
         pods = Pods.of(told, self.settings.cluster)
         devices = {name: told[name] for name in GPU_FIGURES if name in told}
@@ -122,6 +119,21 @@ class Prometheus:
             *networks(told, pods),
         )
         return UsageScan(usages=usages, problems=tuple(self._problems(told, api, reading.day)))
+
+    def ask(self, query: str, at: datetime) -> float | None:
+        """The largest value of a query's answer at an instant, None for no answer. Raises as reading does."""
+        end = int(at.timestamp())
+        answers = self._api().range("objective", query, end - ASK_SECONDS, end, ASK_SECONDS)
+        values = [float(one.values[-1]) for window in answers for one in window if one.values.size]
+        return max((value for value in values if math.isfinite(value)), default=None)
+
+    def _api(self) -> Api:
+        return Api(
+            url=self.settings.url,
+            timeout_seconds=self.settings.timeout_seconds,
+            headers=self._headers,
+            http=self.world.http,
+        )
 
     def _metric(self, api: Api, name: str, start: int, end: int) -> Mapping[Labels, Hourly]:
         """A query's answer by hours; each window is reduced before the next is asked for."""

@@ -18,7 +18,9 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from finops_ai.detection.localise import localise
+from finops_ai.detection.routes import Route
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain import focus
 from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.episode import Severity
@@ -173,7 +175,7 @@ def _load(engine: sa.Engine, month: BillingPeriod, days: list[date], costs: np.n
 
 def _detect(engine: sa.Engine, as_of: datetime) -> None:
     turn = Turn(engine=engine, as_of=as_of, now=lambda: as_of)
-    voice = Voice(sinks=("pager",), page_at=Severity.INFO)
+    voice = Voice(settings=AlertSettings(top=Route(sinks=("pager",), page_at=Severity.INFO), storm=0))
     detect(turn, cost_basis="effective", settle_days={"bench": 0}, settings=DetectSettings(), voice=voice)
 
 

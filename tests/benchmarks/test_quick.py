@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from tests.benchmarks import pages
 from tests.benchmarks.__main__ import SUITES, measure, table
 
 
@@ -11,6 +12,8 @@ from tests.benchmarks.__main__ import SUITES, measure, table
 @pytest.mark.server
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_benchmark_tells_a_ratio(suite: str) -> None:
+    if suite == "pages" and not pages.FOLDER.is_dir():
+        pytest.skip(f"no accuracy set in {pages.FOLDER}")
     rows = measure([suite], quick=True)
     assert rows
     assert all(row["ratio"] > 0 for row in rows)

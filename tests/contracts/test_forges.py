@@ -26,7 +26,7 @@ from finops_ai.domain.proposal import (
     Verdict,
 )
 from finops_ai.domain.usage import Workload
-from finops_ai.forges import folder, git
+from finops_ai.forges import folder, folder_records, git
 
 KEY = "finops/rightsize/shop/default/deployment-web"
 WEB = "# web\r\ncpu: 500m\r\n"
@@ -312,7 +312,7 @@ class Crash(Exception):
 
 @pytest.mark.parametrize("step", ["push", "patch", "md", "json", "json linked"])
 def test_a_crash_anywhere_is_completed_by_the_next_run(rig: Rig, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
-    push, put, link = git.Remote.push, folder._replace, Path.hardlink_to
+    push, put, link = git.Remote.push, folder_records.replaced, Path.hardlink_to
 
     def dying_push(*arguments: Any) -> None:
         push(*arguments)
@@ -329,7 +329,7 @@ def test_a_crash_anywhere_is_completed_by_the_next_run(rig: Rig, monkeypatch: py
 
     with monkeypatch.context() as patched:
         patched.setattr(git.Remote, "push", dying_push if step == "push" else push)
-        patched.setattr(folder, "_replace", dying_replace)
+        patched.setattr(folder_records, "replaced", dying_replace)
         patched.setattr(Path, "hardlink_to", dying_link if step == "json linked" else link)
         with pytest.raises(Crash):
             rig.forge.propose(proposal())

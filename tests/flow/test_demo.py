@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 from collections.abc import Mapping
 from decimal import Decimal
@@ -95,17 +96,51 @@ def test_every_page_is_one_that_pagerduty_takes(played: tuple[Path, Any, Any]) -
 
 def test_pull_requests_are_real_and_policy_blocks_with_a_reason(played: tuple[Path, Any, Any]) -> None:
     folder, said, _ = played
-    assert {pull["state"] for pull in said["pulls"]} == {"open", "blocked"}
+    assert sorted(pull["state"] for pull in said["pulls"]) == ["blocked", "merged", "open"]
     with Repo(str(folder / "platform.git")) as repository:
-        base = repository.refs[b"refs/heads/main"]
+        history = [entry.commit.id for entry in repository.get_walker([repository.refs[b"refs/heads/main"]])]
         for pull in said["pulls"]:
             commit = repository[repository.refs[b"refs/heads/" + pull["key"].encode()]]
             assert isinstance(commit, Commit)
-            assert commit.parents == [base]
+            assert len(commit.parents) == 1
+            assert commit.parents[0] in history
+            assert (commit.id in history) == (pull["state"] == "merged")
     blocked = [pull["why"] for pull in said["pulls"] if pull["state"] == "blocked"]
     assert all(why.startswith(("cost-tags: ", "accelerators: ")) for why in blocked)
     bodies = [path.read_text() for path in sorted((folder / "pulls").glob("*.md"))]
     assert all("<!-- finops:v1" in body for body in bodies)
+
+
+def test_one_is_merged_by_hand_and_its_saving_is_measured_on_the_next_bill(played: tuple[Path, Any, Any]) -> None:
+    folder, said, _ = played
+    (pull,) = [one for one in said["pulls"] if one["state"] == "merged"]
+    with Repo(str(folder / "platform.git")) as repository:
+        base = repository[repository.refs[b"refs/heads/main"]]
+        assert isinstance(base, Commit)
+        assert len(base.parents) == 2
+    paid: dict[str, Decimal] = {}
+    for part in sorted((folder / "exports" / "northwind").glob("*.csv.gz")):
+        with gzip.open(part, "rt", newline="") as file:
+            for row in csv.DictReader(file):
+                if json.loads(row["Tags"] or "{}").get("workload") == "search-api":
+                    day = row["ChargePeriodStart"][:10]
+                    paid[day] = paid.get(day, Decimal(0)) + Decimal(row["EffectiveCost"])
+    before = [paid[day] for day in paid if "2026-02-16" <= day < "2026-04-13"]
+    after = [paid[day] for day in paid if "2026-04-14" <= day <= pull["realised_through"]]
+    assert (len(before), len(after)) == (56, 14)
+    fall = sum(before) / len(before) * len(after) - sum(after)
+    assert Decimal(pull["realised_low"]) <= fall <= Decimal(pull["realised_high"])
+    assert Decimal(pull["booked"]) <= fall + Decimal("0.01")
+    assert Decimal(pull["booked"]) > 0
+    assert pull["proved_on"] == "2026-04-20"
+
+
+def test_one_body_is_a_page_with_what_was_said_since(played: tuple[Path, Any, Any]) -> None:
+    page = Path(played[1]["page"]).read_text()
+    assert "The first full week after the merge" in page
+    assert page.count("<article>") == 2
+    assert "default-src 'none'" in page
+    assert "<script" not in page
 
 
 def test_the_report_is_written_in_every_format(played: tuple[Path, Any, Any]) -> None:

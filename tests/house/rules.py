@@ -35,8 +35,9 @@ ENDS = {
     "finops_ai/jobs/run.py",
     "finops_ai/policy/worker.py",
     "finops_ai/scheduler.py",
+    "finops_ai/web/guard.py",
 }
-"""Where something ends that must not take others with it: the program, a job, a policy evaluation, a tick."""
+"""Where something ends that must not take others with it: the program, a job, a policy evaluation, a tick, a call."""
 
 NAMELESS = re.compile(r"(?:^|_)(?:utils?|helpers?|common|core|misc|managers?|stuff)$")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -89,6 +90,8 @@ def test_feedback_hangs_on_its_episode_from_its_instant(ledger: sa.Engine) -> No
     first, second = verdict(TUESDAY), verdict(WEDNESDAY, FeedbackVerdict.REAL)
     for given_feedback in (second, first, first):
         findings.feedback(ledger, given_feedback)
+    then = {"projected": an_episode().projected, "p_value": an_episode().p_value}
+    first, second = replace(first, **then), replace(second, **then)
     assert findings.feedbacks(ledger, WEDNESDAY) == [first, second]
     seen = [findings.episode(ledger, "e1", at).feedback for at in (MONDAY, TUESDAY, WEDNESDAY)]
     assert seen == [None, first, second]

@@ -29,7 +29,10 @@ VIEWS = {
     "v_episode": "key scope state severity opened_on resolved_on excess currency",
     "v_message": "key kind sink state attempts remote_id",
     "v_proposal": "key workload branch state saving currency",
+    "v_saving": "key workload merged_on month start_day end_day currency identified realised low_80 high_80 spend_fall"
+    " booked method proved_on as_of",
     "v_job_run": "job as_of state started_at ended_at problems",
+    "v_approval": "key evidence by at how commit url",
 }
 
 
