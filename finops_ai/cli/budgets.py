@@ -44,7 +44,7 @@ def status(
         rows = app.budgets(chosen, call(context).as_of(app.now()))
         show(rows, output, COLUMNS if output is Output.TABLE else None)
         if not rows:
-            progress("no budgets are configured: name some under budgets, see docs/budgets.md")
+            progress("no budgets are configured: name some under budgets, see docs/episodes.md")
 
 
 def add_to(app: typer.Typer) -> None:

@@ -1,7 +1,8 @@
-"""Somebody takes an episode: kept, and told in the same transaction to everyone who was told of it."""
+"""Somebody takes an episode: kept, and told in the same transaction to everyone who was paged for it."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Engine
@@ -9,7 +10,8 @@ from sqlalchemy import Engine
 from finops_ai.domain.episode import Acknowledgement, Episode, EpisodeState
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.message import Message
-from finops_ai.ledger import acknowledgements, findings
+from finops_ai.domain.page_decision import Told
+from finops_ai.ledger import acknowledgements, decisions, findings
 from finops_ai.ledger.connect import transaction
 from finops_ai.reporting.page import PageContext, page_body
 
@@ -29,9 +31,15 @@ def acknowledge(engine: Engine, key: str, *, by: str, note: str, as_of: datetime
     taken = found.with_(state=EpisodeState.ACKNOWLEDGED)
     body = page_body(taken, context=PageContext(as_of=as_of, complete_through=None))
     body |= {"acknowledged_by": by, "note": note}
-    told = acknowledgements.told_to(engine, f"finops/{found.key}")
-    messages = [Message(key=f"finops/{found.key}", kind=ACKNOWLEDGED, sink=sink, body=body) for sink in told]
+    standing = {one.team: one for one in decisions.decisions(engine, as_of, key=found.key)}
+    paged = [one for one in standing.values() if one.told is Told.PAGED]
+    messages = [
+        Message(key=f"finops/{found.key}", kind=ACKNOWLEDGED, sink=sink, body=body | {"team": one.team})
+        for one in paged
+        for sink in one.sinks
+    ]
+    said = [replace(one, at=as_of, reason="acknowledged", state=EpisodeState.ACKNOWLEDGED, page=False) for one in paged]
     with transaction(engine) as connection:
         acknowledgements.keep(connection, Acknowledgement(episode_key=found.key, at=as_of, by=by, note=note))
-        findings.record(connection, as_of=as_of, messages=messages)
+        findings.record(connection, as_of=as_of, decisions=said, messages=messages)
     return taken

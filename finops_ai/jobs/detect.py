@@ -23,6 +23,7 @@ from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, told
 from finops_ai.ledger import findings, series
+from finops_ai.ledger.connect import transaction
 
 ALSO_WATCHED: tuple[tuple[str, ...], ...] = (("sub_account_id",), ("service_name",))
 """Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
@@ -66,7 +67,7 @@ def detect(
         filling=[fills] * len(watched),
         announced=[*announced, *accepted_levels(findings.feedbacks(turn.engine, turn.as_of), previous, turn.as_of)],
     )
-    known = {episode.key: episode for episode in previous}
+    known = {one.key: one for one in previous}
     by_key = {(one.scope, one.currency): one for one in watched}
     bill = doubted(
         turn,
@@ -78,24 +79,17 @@ def detect(
         owners=data_owners,
     )
     episodes = tuple(
-        episode
-        if episode == known.get(episode.key)
-        else explained(turn, episode, cost_basis, by_key[episode.scope, episode.excess.currency])
-        for episode in bill.cost
+        one if one == known.get(one.key) else explained(turn, one, cost_basis, by_key[one.scope, one.excess.currency])
+        for one in bill.cost
     )
     stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
     episodes += (*advance_budgets(previous, stand, as_of=turn.as_of, settings=settings), *bill.data)
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     decisions, messages = told(turn, episodes, by_key, judged, voice=voice, detect=settings)
     if not turn.dry_run:
-        findings.record(
-            turn.engine,
-            as_of=turn.as_of,
-            scores=found.scores,
-            episodes=episodes,
-            decisions=decisions,
-            messages=messages,
-        )
+        with transaction(turn.engine) as connection:
+            findings.record(connection, as_of=turn.as_of, scores=found.scores, episodes=episodes)
+            findings.record(connection, as_of=turn.as_of, decisions=decisions, messages=messages)
     return _outcome(turn, episodes, series=len(watched), messages=len(messages))
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.episode import Acknowledgement, EpisodeState
 from finops_ai.ledger.acknowledgement_tables import acknowledgement
-from finops_ai.ledger.tables import episode, message
+from finops_ai.ledger.tables import episode
 
 
 def keep(connection: sa.Connection, given: Acknowledgement) -> None:
@@ -37,10 +37,3 @@ def in_force(engine: sa.Engine, as_of: datetime) -> Collection[str]:
     )
     with engine.connect() as connection:
         return frozenset(connection.scalars(sa.select(last.c.episode_key).where(~ended)))
-
-
-def told_to(engine: sa.Engine, key: str) -> list[str]:
-    """Names of the sinks that a message of that key was meant for, in their order."""
-    with engine.connect() as connection:
-        named = sa.select(message.c.sink).where(message.c.key == key).distinct().order_by(message.c.sink)
-        return list(connection.scalars(named))

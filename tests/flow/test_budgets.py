@@ -6,7 +6,11 @@ import csv
 from datetime import date, timedelta
 from pathlib import Path
 
+import pytest
+
 from tests.flow.conftest import Configure, Program
+
+pytestmark = pytest.mark.timeout(600)
 
 TODAY = date(2026, 4, 20)
 COLUMNS = [

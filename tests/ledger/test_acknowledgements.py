@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from finops_ai.domain.episode import EpisodeState
 from finops_ai.domain.errors import UsageError
-from finops_ai.domain.message import Message
+from finops_ai.domain.page_decision import PageDecision, Told
 from finops_ai.jobs.acknowledge import acknowledge
-from finops_ai.ledger import findings, outbox
+from finops_ai.ledger import decisions, findings, outbox
 from tests.ledger.nouns import an_episode
 
 MORNING = datetime(2026, 4, 4, 6, tzinfo=UTC)
@@ -19,8 +19,20 @@ HOUR = timedelta(hours=1)
 
 
 def record(engine: sa.Engine, as_of: datetime, *, state: EpisodeState = EpisodeState.OPEN, sinks: str = "") -> None:
-    messages = [Message(key="finops/e1", kind="episode_opened", sink=sink, body={}) for sink in sinks]
-    findings.record(engine, as_of=as_of, episodes=[an_episode(state=state)], messages=messages)
+    one = an_episode(state=state)
+    paged = PageDecision(
+        team="on-call",
+        key=one.key,
+        at=as_of,
+        told=Told.PAGED,
+        reason="",
+        severity=one.severity,
+        state=state,
+        projected=one.projected,
+        sinks=tuple(sinks),
+        page=True,
+    )
+    findings.record(engine, as_of=as_of, episodes=[one], decisions=[paged] if sinks else [])
 
 
 def states(engine: sa.Engine, as_of: datetime) -> list[EpisodeState]:
@@ -29,13 +41,14 @@ def states(engine: sa.Engine, as_of: datetime) -> list[EpisodeState]:
 
 def test_it_is_told_once_to_everyone_who_was_told_of_the_episode(ledger: sa.Engine) -> None:
     record(ledger, MORNING, sinks="ab")
-    before = {one.id for one in outbox.messages(ledger)}
     for hours in (1, 2):
         acknowledge(ledger, "e1", by="ada", note="looking", as_of=MORNING + hours * HOUR)
-    told = [one.message for one in outbox.messages(ledger) if one.id not in before]
+    told = [one.message for one in outbox.messages(ledger)]
     assert [(one.kind, one.sink, one.body["state"], one.body["acknowledged_by"]) for one in told] == [
         ("episode_acknowledged", sink, "acknowledged", "ada") for sink in "ab"
     ]
+    (_, last) = decisions.decisions(ledger, key="e1")
+    assert (last.state, last.page) == (EpisodeState.ACKNOWLEDGED, False)  # detection has nothing to add
     assert states(ledger, MORNING) == [EpisodeState.OPEN]
     assert states(ledger, MORNING + HOUR) == [EpisodeState.ACKNOWLEDGED]
 
