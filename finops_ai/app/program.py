@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from finops_ai.forges.base import Forge
     from finops_ai.sinks.base import Sink
 
-JOBS = ("ingest", "forecast", "detect", "drift", "recommend", "deliver", "follow", "report")
+JOBS = ("ingest", "forecast", "detect", "drift", "recommend", "follow", "deliver", "report")
 EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
 
 

@@ -154,7 +154,7 @@ def run_all(
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Run the whole chain in order: ingest, forecast, detect, drift, recommend, deliver, follow, report."""
+    """Run the whole chain in order: ingest, forecast, detect, drift, recommend, follow, deliver, report."""
     with call(context).app() as app:
         rows = []
         outcomes = []
