@@ -14,7 +14,8 @@ from __future__ import annotations
 from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
-from finops_ai.sinks import folder, pagerduty
+from finops_ai.forges import webhooks
+from finops_ai.sinks import folder, pagerduty, slack_actions
 from finops_ai.sources import (
     anthropic_usage,
     aws_cur,
@@ -43,3 +44,11 @@ USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_f
 SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
 FORGES: dict[str, ModuleType] = {"folder": folder_forge}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}
+ACTIONS: dict[str, ModuleType] = {"slack": slack_actions}
+"""Chats whose buttons answer episodes: modules with `verify` and `read`."""
+
+WEBHOOKS: dict[str, webhooks.Webhook] = {
+    "gitea": webhooks.GITEA,
+    "github": webhooks.GITHUB,
+    "gitlab": webhooks.GITLAB,
+}

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from finops_ai import __version__
-from finops_ai.cli import changes, evaluate, flow, kubernetes, models, money, oncall, prices, setup, sql, usage
+from finops_ai.cli import changes, evaluate, flow, kubernetes, models, money, oncall, prices, serve, setup, sql, usage
 from finops_ai.cli.context import Call, Exit
 from finops_ai.domain.errors import ConfigError, FinopsError, Leak, Malformed, Rejected, Unavailable, UsageError
 
@@ -80,6 +80,7 @@ changes.add_to(app)
 evaluate.add_to(app)
 prices.add_to(app)
 sql.add_to(app)
+serve.add_to(app)
 
 _EVERYWHERE = ("--config", "-c", "--as-of")
 

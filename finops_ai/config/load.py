@@ -28,6 +28,7 @@ from finops_ai.config.schema import (
     Schedule,
     Sections,
 )
+from finops_ai.config.web import Web
 from finops_ai.domain.errors import ConfigError
 from finops_ai.world.log import printable
 from finops_ai.world.secrets import Secrets
@@ -89,6 +90,7 @@ class Config:
     recommend: Recommend
     report: Report
     schedule: Schedule
+    web: Web
     origins: Mapping[Key, Origin]
 
     @property

@@ -18,6 +18,7 @@ from finops_ai.allocation.model_prices import ModelPrice
 from finops_ai.allocation.rules import ATTRIBUTES, PLAIN_COLUMNS, Place, meaning
 from finops_ai.allocation.splits import Method, Pool
 from finops_ai.config.announced import KnownEvent
+from finops_ai.config.web import Web
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
@@ -286,3 +287,4 @@ class Sections(Section):
     recommend: Recommend = Recommend()
     report: Report = Report()
     schedule: Schedule = Schedule()
+    web: Web = Web()

@@ -1,0 +1,31 @@
+"""What changed beside the bill, and signed requests that were taken."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0008"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute(
+        """
+        CREATE TABLE nearby_change (
+            source text NOT NULL,
+            key text NOT NULL,
+            at timestamptz NOT NULL,
+            known_at timestamptz NOT NULL,
+            body jsonb NOT NULL,
+            PRIMARY KEY (source, key)
+        )
+        """
+    )
+    op.execute("CREATE INDEX ix_nearby_change_at ON nearby_change (at)")
+    op.execute("CREATE TABLE taken_request (digest bytea PRIMARY KEY, taken_at timestamptz NOT NULL)")
+
+
+def downgrade() -> None:
+    op.execute("DROP TABLE taken_request, nearby_change")
