@@ -14,12 +14,14 @@ from __future__ import annotations
 from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
-from finops_ai.forges import webhooks
+from finops_ai.forges import history, webhooks
 from finops_ai.sinks import folder, pagerduty, slack_actions
 from finops_ai.sources import (
     anthropic_usage,
+    argocd,
     aws_cur,
     azure_export,
+    flux,
     focus_files,
     gcp_billing,
     gcp_prices,
@@ -43,6 +45,7 @@ SOURCES: dict[str, ModuleType] = {
 USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
 SINKS: dict[str, ModuleType] = {"folder": folder, "pagerduty": pagerduty}
 FORGES: dict[str, ModuleType] = {"folder": folder_forge}
+CHANGES: dict[str, ModuleType] = {"argocd": argocd, "flux": flux, "git": history}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}
 ACTIONS: dict[str, ModuleType] = {"slack": slack_actions}
 """Chats whose buttons answer episodes: modules with `verify` and `read`."""

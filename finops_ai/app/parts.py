@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Pattern, Rules
 from finops_ai.allocation.splits import Pool
 from finops_ai.app import kubernetes
-from finops_ai.config import Config, Kinds
+from finops_ai.config import Config, Kinds, PlugIn
 from finops_ai.config.schema import Placed
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.errors import ConfigError
@@ -43,7 +44,13 @@ DEFAULT_POLICIES = Path("config/policies")
 def kinds() -> Kinds:
     from finops_ai import kinds as known
 
-    return Kinds(sources=known.SOURCES, usage=known.USAGE, sinks=known.SINKS, forges=known.FORGES)
+    return Kinds(
+        sources=known.SOURCES,
+        usage=known.USAGE,
+        sinks=known.SINKS,
+        forges=known.FORGES,
+        changes=known.CHANGES,
+    )
 
 
 def world_of(config: Config, environ: Mapping[str, str]) -> World:
@@ -177,6 +184,11 @@ def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
     """Every source of charges that is configured."""
     modules = kinds().sources
     return [modules[one.kind].make(one, world, keep) for one in config.sources]
+
+
+def made(modules: Mapping[str, ModuleType], configured: Sequence[PlugIn], world: World) -> dict[str, Any]:
+    """The parts of one family by name."""
+    return {one.name: modules[one.kind].make(one, world) for one in configured}
 
 
 def reading_version(rules: Rules, keep: Keep) -> str:

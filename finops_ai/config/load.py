@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Protocol, cast
@@ -37,7 +37,7 @@ DEFAULT_PATH = Path("config/finops.yaml")
 DEFAULT_HOME = ".finops"
 HOME_VARIABLE = "FINOPS_HOME"
 DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
-FAMILIES = ("sources", "usage", "sinks", "forges")
+FAMILIES = ("sources", "usage", "sinks", "forges", "changes")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -49,6 +49,7 @@ class Kinds:
     usage: Mapping[str, ModuleType]
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
+    changes: Mapping[str, ModuleType] = field(default_factory=dict)
 
     def family(self, name: str) -> Mapping[str, type[BaseModel]]:
         """Settings by kind."""
@@ -79,6 +80,7 @@ class Config:
     usage: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
+    changes: tuple[PlugIn, ...]
     allocation: Allocation
     currencies: Currencies
     ledger: Ledger

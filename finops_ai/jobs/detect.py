@@ -24,6 +24,7 @@ from finops_ai.domain.series import CostSeries
 from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.completeness import filling
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
+from finops_ai.jobs.nearby import near
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, series
 from finops_ai.reporting.page import PageContext, page_body
@@ -173,6 +174,7 @@ def _context(
         last_observed=_cents(score.observed, currency) if score else None,
         last_low=_cents(score.expected, currency) if score else None,
         last_high=_cents(score.upper, currency) if score else None,
+        changes_nearby=near(turn.engine, episode, turn.as_of),
     )
 
 
