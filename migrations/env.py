@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import context
 
+from finops_ai.ledger import change_tables as change_tables
 from finops_ai.ledger import usage_tables
 
 connection: sa.Connection = context.config.attributes["connection"]

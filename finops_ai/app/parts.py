@@ -16,6 +16,7 @@ from finops_ai.app import kubernetes
 from finops_ai.config import Config, Kinds, PlugIn
 from finops_ai.config.schema import Placed
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.change import ChangeSource
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.known_event import KnownEvent
@@ -189,6 +190,15 @@ def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
 def made(modules: Mapping[str, ModuleType], configured: Sequence[PlugIn], world: World) -> dict[str, Any]:
     """The parts of one family by name."""
     return {one.name: modules[one.kind].make(one, world) for one in configured}
+
+
+def change_sources(config: Config, world: World) -> list[ChangeSource]:
+    """Everything that tells what changed beside the bill: what is configured, and the dated prices of models."""
+    from finops_ai.app.models import packaged_prices
+    from finops_ai.app.price_changes import PriceChanges
+
+    configured = made(kinds().changes, config.changes, world).values()
+    return [*configured, PriceChanges([*packaged_prices(), *config.models.prices])]
 
 
 def reading_version(rules: Rules, keep: Keep) -> str:

@@ -138,7 +138,7 @@ class App:
     def nearby(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.jobs.nearby import gather
 
-        told = tuple(parts.made(parts.kinds().changes, self.config.changes, self.world).values())
+        told = parts.change_sources(self.config, self.world)
         return self._run("nearby", as_of, dry_run, lambda turn: gather(turn, told))
 
     def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:

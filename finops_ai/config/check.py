@@ -38,16 +38,26 @@ def effective(config: Config) -> list[dict[str, str]]:
 def unset_secrets(config: Config, secrets: Secrets) -> list[ConfigProblem]:
     """What is wrong with the secrets that the configuration refers to, all at once, before one is needed."""
     problems = []
-    for family in FAMILIES:
-        for position, settings in enumerate(getattr(config, family)):
-            for name, value in settings:
-                if isinstance(value, SecretRef):
-                    key = (family, position, name)
-                    try:
-                        secrets.get(value)
-                    except ConfigError as error:
-                        problems.append(problem(config.origins.get(key, _DEFAULT), key, str(error)))
+    for name in (*FAMILIES, "web"):
+        for key, reference in _references((name,), getattr(config, name)):
+            try:
+                secrets.get(reference)
+            except ConfigError as error:
+                problems.append(problem(config.origins.get(key, _DEFAULT), key, str(error)))
     return problems
+
+
+def _references(key: Key, value: Any) -> Iterator[tuple[Key, SecretRef]]:
+    """Every reference to a secret below a key."""
+    match value:
+        case SecretRef():
+            yield key, value
+        case BaseModel():
+            for name, item in value:
+                yield from _references((*key, name), item)
+        case tuple() | list():
+            for position, item in enumerate(value):
+                yield from _references((*key, position), item)
 
 
 def schema(kinds: Kinds) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from finops_ai.world.world import World
 if TYPE_CHECKING:
     from dulwich.objects import Commit
 
-SLACK_DAYS = 30
+LEEWAY_DAYS = 30
 """How far beyond the days asked for the walk goes on: a commit may be dated before its parent."""
 
 MOST_FILES = 500
@@ -62,7 +62,7 @@ class History:
 
     def changes(self, days: Days) -> Iterator[NearbyChange]:
         branches = Remote(self._told.repository, self._told.branch).fetch()
-        oldest = days.start - timedelta(days=SLACK_DAYS)
+        oldest = days.start - timedelta(days=LEEWAY_DAYS)
         commit: Commit | None = branches.base
         while commit is not None:
             at = _at(commit)

@@ -6,7 +6,9 @@ import random
 import subprocess
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 import sqlalchemy as sa
@@ -14,9 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from finops_ai import kinds
+from finops_ai.allocation.model_prices import ModelPrice
+from finops_ai.app.price_changes import PriceChanges
 from finops_ai.detection.nearby import nearby
 from finops_ai.domain.change import ChangeSource, NearbyChange, Ranked
-from finops_ai.domain.errors import Malformed
+from finops_ai.domain.errors import Malformed, Unavailable
 from finops_ai.domain.period import Days
 from finops_ai.domain.placing import PathPlace, by_path
 from finops_ai.domain.scope import Scope
@@ -176,6 +180,45 @@ def test_deployments_are_read_from_recorded_answers(tmp_path: Path) -> None:
     ]
 
 
+def test_deployments_are_asked_of_the_api_by_token_and_a_stranger_is_not_believed(tmp_path: Path) -> None:
+    answers = {"/api/v1/applications": (GOLDEN / "argocd/applications.json").read_bytes()}
+    answers |= {"/api/v1/events": (GOLDEN / "flux/events.json").read_bytes(), "/odd/api/v1/applications": b"{}"}
+    asked: list[tuple[str, str | None]] = []
+
+    class Peer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append((self.path, self.headers.get("Authorization")))
+            self.send_response(200 if self.path in answers else 404)
+            self.end_headers()
+            self.wfile.write(answers.get(self.path, b""))
+
+        def log_message(self, *_: object) -> None:
+            """Nothing on stderr."""
+
+    (tmp_path / "token").write_text("of-the-reader\n")
+    with ThreadingHTTPServer(("127.0.0.1", 0), Peer) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        url, token = f"http://127.0.0.1:{server.server_port}", {"file": str(tmp_path / "token")}
+        argo = list(made("argocd", tmp_path, url=url, token=token).changes(MAY))
+        flux = list(made("flux", tmp_path, url=f"{url}/", token=token).changes(MAY))
+        with pytest.raises(Unavailable, match="applications"):
+            list(made("argocd", tmp_path, url=f"{url}/odd").changes(MAY))
+        server.shutdown()
+    assert [one.url for one in argo] == [f"{url}/applications/argocd/search-clip"] * 2
+    assert len(flux) == 1
+    assert asked[:2] == [(path, "Bearer of-the-reader") for path in ("/api/v1/applications", "/api/v1/events")]
+
+
+def test_a_price_that_follows_another_is_a_change_and_the_first_of_a_model_is_none() -> None:
+    def price(day: int, amount: str) -> ModelPrice:
+        return ModelPrice(model="clip-vit-l", valid_from=date(2026, 5, day), meters={"input": amount}, provider="Own")
+
+    found = list(PriceChanges([price(1, "0.40"), price(20, "0.55"), price(25, "0.55")]).changes(MAY))
+    assert [one.what for one in found] == ["list price of clip-vit-l: input 0.40 → 0.55 USD"]
+    (ranked,) = nearby(episode("e"), found)
+    assert ranked.agrees == {"x_ai_model": "clip-vit-l"}
+
+
 def test_a_broken_recording_is_refused_by_file_and_line(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     (tmp_path / "x" / "e.jsonl").write_text('{"a": 1}\n{"b": \n')
@@ -270,7 +313,7 @@ def test_the_command_gathers_and_every_problem_of_its_settings_is_told(finops: F
     environ = {"FINOPS_DATABASE_URL": ledger_url}
     ran = finops("nearby", "--as-of", "2026-05-22", "--output", "json", env=environ)
     assert ran.exit_code == 0, ran.stderr
-    assert {row["source"]: row["new"] for row in ran.json} == {"cd": 1, "finops-ai": 0}
+    assert {row["source"]: row["new"] for row in ran.json} == {"cd": 1, "price-lists": 0, "finops-ai": 0}
     file.write_text("changes:\n  - {name: cd, kind: argocd}\n  - {name: g, kind: git, repository: 'https://a:b@c/d'}\n")
     wrong = finops("config", "check")
     assert wrong.exit_code == 4

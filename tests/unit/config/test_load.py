@@ -255,7 +255,7 @@ def test_the_environment_comes_over_the_file(loads: Loads, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("environ", "line"),
     [
-        ({"FINOPS__X": "1"}, "env FINOPS__X x: unknown key; known are allocation, currencies,"),
+        ({"FINOPS__X": "1"}, "env FINOPS__X x: unknown key; known are allocation, changes, currencies,"),
         (
             {"FINOPS__FORECAST__HORIZON": "1"},
             "env FINOPS__FORECAST__HORIZON forecast.horizon: unknown key; did you mean",
