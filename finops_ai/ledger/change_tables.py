@@ -13,9 +13,10 @@ nearby_change = sa.Table(
     metadata,
     sa.Column("source", sa.Text, primary_key=True),
     sa.Column("key", sa.Text, primary_key=True),
-    sa.Column("at", INSTANT, nullable=False, index=True),
+    sa.Column("at", INSTANT, nullable=False),
     sa.Column("known_at", INSTANT, nullable=False),
     sa.Column("body", pg.JSONB, nullable=False),
+    sa.Index("nearby_change_at", "at"),
 )
 
 taken_request = sa.Table(

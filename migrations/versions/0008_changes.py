@@ -23,7 +23,7 @@ def upgrade() -> None:
         )
         """
     )
-    op.execute("CREATE INDEX ix_nearby_change_at ON nearby_change (at)")
+    op.execute("CREATE INDEX nearby_change_at ON nearby_change (at)")
     op.execute("CREATE TABLE taken_request (digest bytea PRIMARY KEY, taken_at timestamptz NOT NULL)")
 
 
