@@ -14,12 +14,14 @@ from __future__ import annotations
 from types import ModuleType
 
 from finops_ai.forges import folder as folder_forge
-from finops_ai.forges import gitea, github, gitlab
+from finops_ai.forges import gitea, github, gitlab, history, webhooks
 from finops_ai.sinks import alertmanager, email, folder, pagerduty, slack, webhook
 from finops_ai.sources import (
     anthropic_usage,
+    argocd,
     aws_cur,
     azure_export,
+    flux,
     focus_files,
     gcp_billing,
     gcp_prices,
@@ -53,4 +55,10 @@ SINKS: dict[str, ModuleType] = {
     "webhook": webhook,
 }
 FORGES: dict[str, ModuleType] = {"folder": folder_forge, "gitea": gitea, "github": github, "gitlab": gitlab}
+CHANGES: dict[str, ModuleType] = {"argocd": argocd, "flux": flux, "git": history}
 CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}
+WEBHOOKS: dict[str, webhooks.Webhook] = {
+    "gitea": webhooks.GITEA,
+    "github": webhooks.GITHUB,
+    "gitlab": webhooks.GITLAB,
+}

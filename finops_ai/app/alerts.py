@@ -15,7 +15,7 @@ from finops_ai.detection.routes import Route
 from finops_ai.detection.telling import AlertSettings
 from finops_ai.detection.windows import Maintenance, QuietHours
 from finops_ai.domain.episode import Severity
-from finops_ai.domain.errors import ConfigError, UsageError
+from finops_ai.domain.errors import UsageError
 from finops_ai.domain.page_decision import Snooze
 
 if TYPE_CHECKING:
@@ -67,16 +67,9 @@ def alert_settings(config: Config) -> AlertSettings:
 
 
 def voice(config: Config, secrets: Secrets, as_of: datetime) -> Voice:
-    """A page goes out without links where their secret cannot be had; `doctor` tells of it."""
     from finops_ai.jobs.voice import Voice
 
-    def links(key: str) -> Mapping[str, str]:
-        try:
-            return answer_links(config.web, secrets, key, as_of)
-        except ConfigError:
-            return {}
-
-    return Voice(settings=alert_settings(config), answer_links=links)
+    return Voice(settings=alert_settings(config), answer_links=answer_links(config, secrets, as_of))
 
 
 def snooze(engine: Engine, key: str, *, until: date, note: str, by: str, as_of: datetime) -> dict[str, Any]:

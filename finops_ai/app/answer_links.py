@@ -1,34 +1,44 @@
-"""Links by which a message may be answered: signed, for one verdict on one episode, for some days."""
+"""The signed links by which a message's reader answers its episode."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, time, timedelta
 
-from finops_ai.config.web import Web
+import structlog
+
+from finops_ai.config import Config
 from finops_ai.domain.episode import FeedbackVerdict
-from finops_ai.domain.signature import Permission, permission, token
+from finops_ai.domain.errors import ConfigError
+from finops_ai.domain.signature import Answer, token
 from finops_ai.world.secrets import Secrets
 
+log = structlog.get_logger()
 
-def answer_links(web: Web, secrets: Secrets, episode_key: str, as_of: datetime) -> Mapping[str, str]:
-    """URL by verdict; none where `public_url` or `secrets` are not configured.
 
-    The same episode, verdict and day give the same links, so that a message made again is the same message.
-    Raises ConfigError when a secret is named and cannot be had.
+def answer_links(config: Config, secrets: Secrets, as_of: datetime) -> Callable[[str], Mapping[str, str]]:
+    """Episode key to an address for each answer; to none where web.public_url or web.secret is not set.
+
+    The same `as_of` day gives the same links, so that a job that runs again says the same once. A secret that cannot
+    be read costs a message its links, never the message.
     """
-    if web.public_url is None or not web.secrets:
-        return {}
-    secret = secrets.get(web.secrets[0]).get_secret_value()
-    midnight = as_of.replace(hour=0, minute=0, second=0, microsecond=0)
-    expires = midnight + timedelta(days=web.answer_days + 1)
-    return {
-        verdict.value: f"{web.public_url}/answer/{token(made, secret)}"
-        for verdict in FeedbackVerdict
-        for made in [Permission(episode=episode_key, verdict=verdict, expires=expires)]
-    }
+    told = config.web
+    if not told.public_url or not told.secret:
+        return lambda _: {}
+    try:
+        secret = secrets.get(told.secret[0]).get_secret_value()
+    except ConfigError as error:
+        log.warning("messages go out without links to answer", error=str(error))
+        return lambda _: {}
+    base = told.public_url.rstrip("/")
+    today = datetime.combine(as_of.astimezone(UTC).date(), time(), UTC)
+    expires = today + timedelta(days=told.link_days + 1)
 
+    def links(episode_key: str) -> Mapping[str, str]:
+        return {
+            verdict.value: f"{base}/answer/"
+            + token(secret, Answer(episode_key=episode_key, verdict=verdict, expires_at=expires))
+            for verdict in FeedbackVerdict
+        }
 
-def permitted(web: Web, secrets: Secrets, text: str, now: datetime) -> Permission:
-    """What the token `text` permits. Raises Rejected, also where no secret is configured."""
-    return permission(text, [secrets.get(one).get_secret_value() for one in web.secrets], now)
+    return links

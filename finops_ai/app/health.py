@@ -6,21 +6,15 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finops_ai.app import parts
 from finops_ai.config import Config, unset_secrets
 from finops_ai.domain.delivery import Refusal
-from finops_ai.domain.errors import FinopsError, Unavailable
-from finops_ai.ledger import connect
-from finops_ai.ledger.gauges import Gauges
-from finops_ai.ledger.gauges import gauges as gauges_of
+from finops_ai.domain.errors import FinopsError
 from finops_ai.sources.base import Keep
 from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import World
-
-if TYPE_CHECKING:
-    from sqlalchemy import Engine
 
 LEAST_FREE_BYTES = 1024**3
 
@@ -62,21 +56,6 @@ def examine(open_config: Callable[[], Config], environ: Mapping[str, str]) -> li
         rows.append(_checked(f"forge {one.name}", "check the address, the token and its rights", reached))
     rows.append(_checked("policy packs", "finops-ai policy test", lambda: _policies(config)))
     return rows
-
-
-def ready(engine: Engine) -> str:
-    """The version of the ledger's schema. Raises Unavailable unless it answers with the one this program writes."""
-    found, wanted = connect.status(engine)
-    if found != wanted:
-        raise Unavailable(
-            f"the database is at {found or 'no schema'}, this program writes {wanted}: finops-ai db upgrade"
-        )
-    return wanted
-
-
-def gauges(engine: Engine) -> Gauges:
-    """What a monitor watches."""
-    return gauges_of(engine)
 
 
 def _further(kind: ModuleType, settings: Any, world: World, keep: Keep) -> Iterator[tuple[str, Callable[[], str]]]:

@@ -7,15 +7,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.allocation.rules import Pattern, Rules
 from finops_ai.allocation.splits import Pool
 from finops_ai.app import kubernetes
-from finops_ai.config import Config, Kinds
+from finops_ai.config import Config, Kinds, PlugIn
 from finops_ai.config.schema import Placed
 from finops_ai.detection.settings import DetectSettings, ScopeFloor
 from finops_ai.domain.budget import Budget
+from finops_ai.domain.change import ChangeSource
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.focus import canonical_tag
 from finops_ai.domain.known_event import KnownEvent
@@ -45,7 +47,14 @@ DEFAULT_POLICIES = Path("config/policies")
 def kinds() -> Kinds:
     from finops_ai import kinds as known
 
-    return Kinds(sources=known.SOURCES, usage=known.USAGE, live=known.LIVE, sinks=known.SINKS, forges=known.FORGES)
+    return Kinds(
+        sources=known.SOURCES,
+        usage=known.USAGE,
+        live=known.LIVE,
+        sinks=known.SINKS,
+        forges=known.FORGES,
+        changes=known.CHANGES,
+    )
 
 
 def world_of(config: Config, environ: Mapping[str, str]) -> World:
@@ -181,6 +190,20 @@ def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
     """Every source of charges that is configured."""
     modules = kinds().sources
     return [modules[one.kind].make(one, world, keep) for one in config.sources]
+
+
+def made(modules: Mapping[str, ModuleType], configured: Sequence[PlugIn], world: World) -> dict[str, Any]:
+    """The parts of one family by name."""
+    return {one.name: modules[one.kind].make(one, world) for one in configured}
+
+
+def change_sources(config: Config, world: World) -> list[ChangeSource]:
+    """Everything that tells what changed beside the bill: what is configured, and the dated prices of models."""
+    from finops_ai.app.models import packaged_prices
+    from finops_ai.app.price_changes import PriceChanges
+
+    configured = made(kinds().changes, config.changes, world).values()
+    return [*configured, PriceChanges([*packaged_prices(), *config.models.prices])]
 
 
 def reading_version(rules: Rules, keep: Keep) -> str:

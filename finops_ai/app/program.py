@@ -11,7 +11,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from finops_ai.forges.base import Forge
     from finops_ai.sinks.base import Sink
 
-JOBS = ("ingest", "forecast", "detect", "drift", "recommend", "follow", "deliver", "report")
+JOBS = ("ingest", "forecast", "nearby", "detect", "drift", "recommend", "follow", "deliver", "report")
 EVERY_DAY = Days(date(1, 1, 2), date(9999, 12, 30))
 
 
@@ -72,21 +72,18 @@ class App:
 
     @cached_property
     def sinks(self) -> dict[str, Sink]:
-        known = parts.kinds().sinks
-        return {one.name: known[one.kind].make(one, self.world) for one in self.config.sinks}
+        return parts.made(parts.kinds().sinks, self.config.sinks, self.world)
 
     @cached_property
     def forges(self) -> dict[str, Forge]:
-        known = parts.kinds().forges
-        return {one.name: known[one.kind].make(one, self.world) for one in self.config.forges}
+        return parts.made(parts.kinds().forges, self.config.forges, self.world)
 
     def schedule(self) -> dict[str, str]:
         return {job: line for job, line in self.config.schedule.lines().items() if job in JOBS}
 
     def run(self, job: str, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         """One job by its name."""
-        outcome: Outcome = getattr(self, job)(as_of, dry_run=dry_run)
-        return outcome
+        return cast(Outcome, getattr(self, job)(as_of, dry_run=dry_run))
 
     def run_all(self, as_of: datetime, *, dry_run: bool = False) -> Iterator[Outcome]:
         for job in JOBS:
@@ -114,6 +111,12 @@ class App:
             )
 
         return self._run("forecast", as_of, dry_run, work)
+
+    def nearby(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
+        from finops_ai.jobs.nearby import gather
+
+        told = parts.change_sources(self.config, self.world)
+        return self._run("nearby", as_of, dry_run, lambda turn: gather(turn, told))
 
     def detect(self, as_of: datetime, *, dry_run: bool = False) -> Outcome:
         from finops_ai.jobs.detect import detect

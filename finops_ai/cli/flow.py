@@ -167,6 +167,16 @@ def run_all(
             finish(outcome)
 
 
+def nearby(
+    context: typer.Context, once: OnceOption = True, dry_run: DryRunOption = False, output: OutputOption = Output.TABLE
+) -> None:
+    """Gather what changed beside the bill: merges, deployments, own proposals; explain and pages show them."""
+    with call(context).app() as app:
+        outcome = app.nearby(call(context).as_of(app.now()), dry_run=dry_run)
+        show(outcome.results, output)
+        finish(outcome)
+
+
 def scheduler(context: typer.Context) -> None:
     """Run the jobs on the cron lines of the configuration until SIGTERM."""
     from finops_ai.scheduler import serve
@@ -176,7 +186,7 @@ def scheduler(context: typer.Context) -> None:
 
 
 def add_to(app: typer.Typer) -> None:
-    for command in (ingest, forecast, detect, recommend, report, deliver, follow, scheduler):
+    for command in (ingest, forecast, nearby, detect, recommend, report, deliver, follow, scheduler):
         app.command()(command)
     runner = typer.Typer(help="Run several jobs.", no_args_is_help=True, rich_markup_mode=None)
     runner.command("all")(run_all)

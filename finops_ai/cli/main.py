@@ -100,6 +100,7 @@ evaluate.add_to(app)
 prices.add_to(app)
 serve.add_to(app)
 sql.add_to(app)
+serve.add_to(app)
 
 _EVERYWHERE = ("--config", "-c", "--as-of")
 

@@ -11,15 +11,14 @@ from finops_ai.cli.context import call
 
 def serve(
     context: typer.Context,
-    host: Annotated[str | None, typer.Option("--host", help="Address to listen on [default: web.host].")] = None,
-    port: Annotated[int | None, typer.Option("--port", help="Port to listen on [default: web.port].")] = None,
+    host: Annotated[str | None, typer.Option("--host", help="Address to listen at [default: web.host].")] = None,
+    port: Annotated[int | None, typer.Option("--port", min=0, max=65535, help="[default: web.port].")] = None,
 ) -> None:
-    """Answer on HTTP until SIGTERM: API, signed answers, hooks, livez, readyz and metrics."""
+    """Serve the API, metrics, signed answers and webhooks until SIGTERM."""
     from finops_ai.web.server import serve as run
 
     with call(context).app() as app:
-        web = app.config.web
-        run(app, host or web.host, web.port if port is None else port)
+        run(app, host=host, port=port)
 
 
 def add_to(app: typer.Typer) -> None:

@@ -43,7 +43,7 @@ DEFAULT_PATH = Path("config/finops.yaml")
 DEFAULT_HOME = ".finops"
 HOME_VARIABLE = "FINOPS_HOME"
 DATABASE_VARIABLE = "FINOPS_DATABASE_URL"
-FAMILIES = ("sources", "usage", "live", "sinks", "forges")
+FAMILIES = ("sources", "usage", "live", "sinks", "forges", "changes")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
@@ -56,6 +56,7 @@ class Kinds:
     sinks: Mapping[str, ModuleType]
     forges: Mapping[str, ModuleType]
     live: Mapping[str, ModuleType] = field(default_factory=dict)
+    changes: Mapping[str, ModuleType] = field(default_factory=dict)
 
     def family(self, name: str) -> Mapping[str, type[BaseModel]]:
         """Settings by kind."""
@@ -87,6 +88,7 @@ class Config:
     live: tuple[PlugIn, ...]
     sinks: tuple[PlugIn, ...]
     forges: tuple[PlugIn, ...]
+    changes: tuple[PlugIn, ...]
     allocation: Allocation
     currencies: Currencies
     ledger: Ledger

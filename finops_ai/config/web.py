@@ -1,42 +1,55 @@
-"""What the configuration may say of the web server: where it listens, who may ask, and how answers are signed."""
+"""How the web server is reached, who may answer through it, and whose webhooks it believes."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from finops_ai.world.secrets import SecretRef
 
 
-def _address(url: str) -> str:
-    if not url.startswith(("https://", "http://")) or any(char in url for char in " ?#"):
-        raise PydanticCustomError("wrong", "write the address that people reach: https://finops.example.com")
-    return url.rstrip("/")
+def _several(value: Any) -> Any:
+    """One secret alone is a list of one."""
+    return value if value is None or isinstance(value, list | tuple) else [value]
 
 
-class Caller(BaseModel):
-    """Somebody who may ask the API: sends `Authorization: Bearer <token>`; `may_write` also gives answers."""
+SecretRefs = Annotated[
+    tuple[SecretRef, ...], BeforeValidator(_several, json_schema_input_type=SecretRef | list[SecretRef])
+]
+"""The first signs, all are believed: put the new secret before the old one, and drop that when links have expired."""
 
+
+class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    name: Annotated[str, Field(min_length=1)]
+
+class ApiToken(Section):
+    """A bearer token and who speaks by it; one that is read_only gives no feedback."""
+
+    name: Annotated[str, Field(min_length=1, max_length=100)]
     token: SecretRef
-    may_write: bool = False
+    read_only: bool = False
 
 
-class Web(BaseModel):
-    """`finops-ai serve`. Without `callers` the API answers nobody; links in messages need `public_url` and `secrets`.
+class Hook(Section):
+    """A host of Git that tells us by webhook when a pull request moved, and the secret that it signs with."""
 
-    `secrets` sign the links; the first signs, the others are still accepted, so that one can be retired.
+    kind: Literal["gitea", "github", "gitlab"]
+    secret: Annotated[SecretRefs, Field(min_length=1)]
+
+
+class Web(Section):
+    """`public_url` is what links in messages begin with; they are signed with `secret` and good for `link_days`.
+
+    Without `tokens` the API answers nobody but, with `open_reads`, whoever can reach it and only reads.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
-    public_url: Annotated[str, AfterValidator(_address)] | None = None
-    secrets: tuple[SecretRef, ...] = ()
-    answer_days: Annotated[int, Field(ge=1, le=90)] = 14
-    callers: tuple[Caller, ...] = ()
+    public_url: Annotated[str, Field(pattern=r"^https?://[^\s?#@]+$")] | None = None
+    secret: SecretRefs = ()
+    link_days: Annotated[int, Field(ge=1, le=90)] = 14
+    tokens: tuple[ApiToken, ...] = ()
+    open_reads: bool = False
+    webhooks: tuple[Hook, ...] = ()

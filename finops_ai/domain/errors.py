@@ -44,6 +44,14 @@ class UsageError(FinopsError):
     """A command was asked for something that does not exist or cannot be combined."""
 
 
+class Unknown(UsageError):
+    """There is nothing of that name."""
+
+
+class Ambiguous(UsageError):
+    """The name fits several."""
+
+
 class Unavailable(FinopsError):
     """An upstream did not answer as it should; trying again later may help.
 

@@ -1,4 +1,4 @@
-"""Signed answers: what a link in a message may do, until when, and the proof that we wrote it."""
+"""Signatures by shared secret: of bodies that others send, and of links that carry one answer to one episode."""
 
 from __future__ import annotations
 
@@ -7,64 +7,90 @@ import binascii
 import hashlib
 import hmac
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from finops_ai.domain.episode import FeedbackVerdict
-from finops_ai.domain.errors import Rejected
+from finops_ai.domain.errors import Rejected, UsageError
 
-LONGEST_TOKEN = 1_000
-_PURPOSE = b"finops-ai answer 1\n"
-"""Signed with the rest, so that no other use of the same secret can make an answer."""
+LONGEST_TOKEN = 2_048
+_PURPOSE = b"finops-ai answer link v1\n"
+"""Part of what is signed, so that no other signature made with the same secret can pass for a link."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Permission:
-    """To give one verdict on one episode, until `expires` (UTC)."""
+class Answer:
+    """What one link may do: give this verdict to this episode, until it expires."""
 
-    episode: str
+    episode_key: str
     verdict: FeedbackVerdict
-    expires: datetime
+    expires_at: datetime
 
 
-def token(permission: Permission, secret: str) -> str:
-    """`permission` as text for a URL: what it says in base64, a dot, and its HMAC-SHA256 (RFC 2104)."""
-    told = [permission.episode, permission.verdict.value, int(permission.expires.timestamp())]
-    payload = _encoded(json.dumps(told, separators=(",", ":")).encode())
-    return f"{payload}.{_encoded(_mac(payload, secret))}"
+def digest(secret: str, body: bytes) -> str:
+    """HMAC-SHA256 in lower-case hexadecimal digits."""
+    return hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
 
 
-def permission(text: str, secrets: Sequence[str], now: datetime) -> Permission:
-    """What `text` permits, if it was signed with one of `secrets` (the newest first; older ones are being retired).
+def signed(secrets: Sequence[str], body: bytes, given: str) -> bool:
+    """True when `given` is the body's digest under one of the secrets; all are tried, each in constant time.
 
-    Raises Rejected for one that is not ours, was changed, or has expired.
+    Several secrets are what a rotation needs: the new one signs, the old one is still believed.
     """
-    payload, _, signature = text.partition(".")
-    if len(text) > LONGEST_TOKEN or not signature or not text.isascii():
-        raise Rejected("this link is not whole: copy all of it from the message")
-    given = signature.encode()
-    # Every secret is tried, whichever fits: the time taken tells nothing.
-    fits = [hmac.compare_digest(_encoded(_mac(payload, secret)).encode(), given) for secret in secrets]
-    if not any(fits):
-        raise Rejected("this link was not made by this service, or was changed on its way")
-    try:
-        episode, verdict, expires = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
-        found = Permission(
-            episode=str(episode),
-            verdict=FeedbackVerdict(verdict),
-            expires=datetime.fromtimestamp(int(expires), UTC),
-        )
-    except (ValueError, TypeError, binascii.Error, OverflowError, OSError):
-        raise Rejected("this link cannot be read: it was made by another version of this service") from None
-    if now >= found.expires:
-        raise Rejected(f"this link was good until {found.expires:%Y-%m-%d %H:%M} UTC: answer on the command line")
+    return _any(hmac.compare_digest(digest(secret, body).encode(), _ascii(given)) for secret in secrets if secret)
+
+
+def same(secrets: Sequence[str], given: str) -> bool:
+    """True when `given` is one of the secrets itself, compared in constant time."""
+    told = hashlib.sha256(given.encode("utf-8", "surrogateescape")).digest()
+    return _any(hmac.compare_digest(hashlib.sha256(secret.encode()).digest(), told) for secret in secrets if secret)
+
+
+def token(secret: str, answer: Answer) -> str:
+    """The text that stands in a link; letters, digits, '-', '_' and '.' only. The same answer gives the same token."""
+    told = [answer.episode_key, answer.verdict.value, int(answer.expires_at.timestamp())]
+    payload = json.dumps(told, ensure_ascii=True, separators=(",", ":")).encode()
+    mac = hmac.new(secret.encode(), _PURPOSE + payload, hashlib.sha256).digest()
+    return f"{_encoded(payload)}.{_encoded(mac)}"
+
+
+def answer(secrets: Sequence[str], text: str, now: datetime) -> Answer:
+    """What a token allows. Raises Rejected when it was not signed by one of the secrets, UsageError when it is over."""
+    payload, dot, mac = text.partition(".")
+    if len(text) > LONGEST_TOKEN or not dot:
+        raise Rejected("this link is not one of ours")
+    body, given = _decoded(payload), _decoded(mac)
+    macs = [hmac.new(secret.encode(), _PURPOSE + body, hashlib.sha256).digest() for secret in secrets if secret]
+    if not _any(hmac.compare_digest(each, given) for each in macs):
+        raise Rejected("this link is not one of ours")
+    key, verdict, expires = json.loads(body)
+    found = Answer(
+        episode_key=key, verdict=FeedbackVerdict(verdict), expires_at=datetime.fromtimestamp(expires, tz=UTC)
+    )
+    if now >= found.expires_at:
+        raise UsageError(f"this link was good until {found.expires_at:%Y-%m-%d %H:%M} UTC")
     return found
 
 
-def _mac(payload: str, secret: str) -> bytes:
-    return hmac.new(secret.encode(), _PURPOSE + payload.encode(), hashlib.sha256).digest()
+def _any(comparisons: Iterable[bool]) -> bool:
+    # Every comparison is made: how long it takes does not tell which secret fitted.
+    return any([*comparisons])
+
+
+def _ascii(text: str) -> bytes:
+    return text.encode("ascii", "replace")
 
 
 def _encoded(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        data = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        raise Rejected("this link is not one of ours") from None
+    if _encoded(data) != text:
+        raise Rejected("this link is not one of ours")
+    return data

@@ -18,8 +18,10 @@ from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import Decision, Proposal
 from finops_ai.domain.realised import RealisedSum, summed
+from finops_ai.jobs.nearby import near
 from finops_ai.ledger import decisions, findings, proposals, savings, series
 from finops_ai.reporting.explanation import explanation, threshold_told
+from finops_ai.reporting.nearby import lines
 
 BEFORE_DAYS = 14
 
@@ -150,7 +152,9 @@ def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: M
     days = Days(found.opened_on - timedelta(days=BEFORE_DAYS), found.last_day + timedelta(days=1))
     scores = [score for score in findings.scores(engine, days, as_of) if score.scope == found.scope]
     told = dict(explain(found, one, scores))
-    return {**told, "text": explanation(found, told, one)}
+    beside = near(engine, found, as_of)
+    text = "\n".join([explanation(found, told, one), *lines(beside)])
+    return {**told, "changes_nearby": beside, "text": text}
 
 
 def showback(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -19,6 +19,7 @@ from finops_ai.domain.message import Message
 from finops_ai.domain.money import Money
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.series import CostSeries
+from finops_ai.jobs.nearby import near
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import decisions, findings
 from finops_ai.reporting.bulletin import digest_body, storm_body, with_note
@@ -117,6 +118,7 @@ def _context(
         last_observed=_cents(score.observed, currency) if score else None,
         last_low=_cents(score.expected, currency) if score else None,
         last_high=_cents(score.upper, currency) if score else None,
+        changes_nearby=near(turn.engine, episode, turn.as_of),
     )
 
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.episode import Episode, EpisodeState, Feedback, FeedbackVerdict
-from finops_ai.domain.errors import UsageError
+from finops_ai.domain.errors import Ambiguous, Unknown
 from finops_ai.domain.forecast import Forecast, Score
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import Money
@@ -71,7 +71,7 @@ def episode(engine: sa.Engine, key: str, as_of: datetime) -> Episode:
     exact = [each for each in found if each.key == key]
     if len(exact or found) != 1:
         many = ", ".join(each.key for each in found[:5])
-        raise UsageError(f"{key!r} fits several episodes: {many}" if found else f"there is no episode {key!r}")
+        raise Ambiguous(f"{key!r} fits several episodes: {many}") if found else Unknown(f"there is no episode {key!r}")
     return (exact or found)[0]
 
 
@@ -141,7 +141,7 @@ def feedback(engine: sa.Engine, given: Feedback) -> None:
     with engine.begin() as connection:
         body = connection.scalar(then)
         if body is None:
-            raise UsageError(f"there is no episode {given.episode_key!r}")
+            raise Unknown(f"there is no episode {given.episode_key!r}")
         known = codecs.episode_from_json(body)
         values |= {
             "projected": known.projected.amount,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -36,6 +36,7 @@ class PageContext:
     last_low: Money | None = None
     last_high: Money | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    changes_nearby: Sequence[Mapping[str, Any]] = ()
 
 
 def page_body(episode: Episode, *, context: PageContext) -> dict[str, Any]:
@@ -72,6 +73,7 @@ def page_body(episode: Episode, *, context: PageContext) -> dict[str, Any]:
         "feedback": str(episode.feedback.verdict) if episode.feedback else None,
         "links": dict(context.links),
         "next": f"finops-ai explain {shlex.quote(episode.key)}",
+        **({"changes_nearby": [dict(one) for one in context.changes_nearby]} if context.changes_nearby else {}),
     }
 
 

@@ -1,1 +1,1 @@
-"""The web server: an API for programs, pages for answers, hooks for peers, and health for monitors."""
+"""The web server: the API, metrics, signed answers and webhooks, each a face of the same program."""

@@ -1,93 +1,122 @@
-"""Answers by a signed link: looking changes nothing, only the button does, so that a mail scanner answers nobody."""
+"""The page behind a signed link: it shows the episode and one button, and only the button answers."""
 
 from __future__ import annotations
 
-from datetime import date
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
-from urllib.parse import parse_qs
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse, Response
 
 from finops_ai.app import App
-from finops_ai.app.answer_links import permitted
-from finops_ai.domain.episode import FeedbackVerdict
-from finops_ai.domain.errors import FinopsError, Rejected, UsageError
-from finops_ai.domain.signature import Permission
-from finops_ai.web.guard import body_of
+from finops_ai.domain.errors import FinopsError, Rejected
+from finops_ai.domain.signature import Answer, answer
+from finops_ai.domain.text import one_line
+from finops_ai.reporting.formats import money
+from finops_ai.web.problems import status_of, told
 
-SAID = {
-    FeedbackVerdict.REAL: ("It is real", "It stays open, and the like will page again."),
-    FeedbackVerdict.FALSE_POSITIVE: ("It is a false alarm", "The like will have to be rarer or dearer to page."),
-    FeedbackVerdict.EXPECTED: ("It was expected", "It will not page again until the day you name, or while it lasts."),
+WORDS = {
+    "real": ("This is real", "Real: someone looks at it; it may page again when it grows."),
+    "false_positive": (
+        "False alarm",
+        "A false alarm: this episode is not told of again, and its scope is judged by it.",
+    ),
+    "expected": ("Expected", "Expected: the cost is right, and this episode is not told of again."),
 }
-LONGEST_NOTE = 2_000
+BY = "mail link"
+NAME_LENGTH = 80
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What the template shows. `button` is None where there is nothing to answer any more."""
+
+    title: str
+    lead: str
+    rows: tuple[tuple[str, str], ...] = ()
+    button: str | None = None
 
 
 def router(app: App) -> APIRouter:
-    made = APIRouter(tags=["answers"], include_in_schema=False)
-    pages = Environment(loader=PackageLoader("finops_ai.web"), autoescape=True, undefined=StrictUndefined)
-    style = (pages.loader and pages.loader.get_source(pages, "answer.css")[0]) or ""
+    pages = APIRouter(include_in_schema=False)
 
-    def page(status: int = 200, **told: Any) -> HTMLResponse:
-        blank = {"episode": None, "said": "", "means": "", "error": "", "done": False, "expected": False}
-        return HTMLResponse(pages.get_template("answer.html.j2").render({**blank, **told}), status)
+    def shown(token: str) -> HTMLResponse:
+        return _page(app, token, answering=False)
 
-    def shown(text: str, **more: Any) -> HTMLResponse:
-        try:
-            may = permitted(app.config.web, app.world.secrets, text, app.now())
-            row = app.episode(may.episode, app.now())
-        except FinopsError as error:
-            return page(_status(error), error=str(error))
-        said, means = SAID[may.verdict]
-        expected = may.verdict is FeedbackVerdict.EXPECTED
-        return page(episode=row, said=said, means=means, expected=expected, **more)
+    def answered(token: str) -> HTMLResponse:
+        return _page(app, token, answering=True)
 
-    @made.get("/answer/{text}")
-    def look(text: str) -> HTMLResponse:
-        """What the button would say; nothing is changed."""
-        return shown(text)
+    def style() -> Response:
+        return Response(_template("answer.css"), media_type="text/css", headers={"Cache-Control": "max-age=3600"})
 
-    @made.post("/answer/{text}")
-    async def say(text: str, request: Request) -> HTMLResponse:
-        """Give the answer that the link permits."""
-        body = await body_of(request)
-
-        def answered() -> HTMLResponse:
-            try:
-                may = permitted(app.config.web, app.world.secrets, text, app.now())
-                _give(app, may, body)
-            except FinopsError as error:
-                return page(_status(error), error=str(error))
-            return shown(text, done=True)
-
-        return await run_in_threadpool(answered)
-
-    @made.get("/answer.css")
-    def css() -> PlainTextResponse:
-        return PlainTextResponse(style, media_type="text/css", headers={"Cache-Control": "max-age=3600"})
-
-    return made
+    pages.get("/answer.css")(style)
+    pages.get("/answer/{token}")(shown)
+    pages.post("/answer/{token}")(answered)
+    return pages
 
 
-def _give(app: App, may: Permission, body: bytes) -> None:
-    """Raises UsageError for a day that is none."""
-    form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
-    until = (form.get("until") or [""])[0]
+def _page(app: App, token: str, *, answering: bool) -> HTMLResponse:
+    """Looks by GET, answers by POST; what follows a link on its own, as mail scanners do, changes nothing."""
     try:
-        last = date.fromisoformat(until) if until and may.verdict is FeedbackVerdict.EXPECTED else None
-    except ValueError:
-        raise UsageError(f"the last day is written YYYY-MM-DD, not {until[:40]!r}") from None
-    note = (form.get("note") or [""])[0][:LONGEST_NOTE]
-    app.feedback(may.episode, may.verdict, until=last, note=note, by="signed link", as_of=app.now())
+        allowed, row = _allowed(app, token)
+    except FinopsError as error:
+        status = 410 if status_of(error) == 422 else status_of(error)
+        return _shown(Page(title="This link does not work", lead=_sentence(told(error))), status)
+    label, meaning = WORDS[allowed.verdict.value]
+    rows = tuple(_rows(row))
+    if not answering:
+        return _shown(Page(title=_place(row), lead=meaning, rows=rows, button=label), 200)
+    if (row["feedback"], row["feedback_until"]) != (allowed.verdict.value, None):
+        app.feedback(allowed.episode_key, allowed.verdict, until=None, note="", by=BY, as_of=app.now())
+    return _shown(Page(title="Thank you", lead=f"Kept. {meaning}", rows=rows), 200)
 
 
-def _status(error: FinopsError) -> int:
-    match error:
-        case Rejected():
-            return 403
-        case UsageError():
-            return 422
-    return 503
+def _allowed(app: App, token: str) -> tuple[Answer, dict[str, Any]]:
+    secrets = [app.world.secrets.get(secret).get_secret_value() for secret in app.config.web.secret]
+    if not secrets:
+        raise Rejected("links are not switched on here")
+    now = app.now()
+    allowed = answer(secrets, token, now)
+    return allowed, app.episode(allowed.episode_key, now)
+
+
+def _rows(row: dict[str, Any]) -> list[tuple[str, str]]:
+    currency = row["currency"]
+    amounts = [(name.capitalize(), _money(row[name], currency)) for name in ("observed", "expected", "excess")]
+    when = f"{row['opened_on']} to {row['last_day']}"
+    found = [("Days", when), *amounts, ("If it continues", f"{_money(row['projected'], currency)} by month end")]
+    if row["main_cause"]:
+        found.append(("Mostly", one_line(row["main_cause"], NAME_LENGTH)))
+    found += [("State", f"{row['state']}, {row['severity']}"), ("Episode", one_line(row["key"], NAME_LENGTH))]
+    if row["feedback"]:
+        found.append(("Answered", WORDS[row["feedback"]][0]))
+    return found
+
+
+def _money(amount: Decimal, currency: str) -> str:
+    return money(amount, currency)
+
+
+def _place(row: dict[str, Any]) -> str:
+    names = [one_line(str(value), NAME_LENGTH) for value in row["scope"].values()]
+    return " · ".join(names) or "Total spend"
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}. Answer from the command line: finops-ai episodes feedback."
+
+
+def _shown(page: Page, status: int) -> HTMLResponse:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("finops_ai.web", "templates"), autoescape=True, undefined=StrictUndefined
+    )
+    return HTMLResponse(environment.get_template("answer.html.j2").render(page=page), status_code=status)
+
+
+def _template(name: str) -> str:
+    from importlib.resources import files
+
+    return (files("finops_ai.web") / "templates" / name).read_text("utf-8")

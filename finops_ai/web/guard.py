@@ -1,91 +1,101 @@
-"""What every request and answer goes through: bounded bodies, headers that allow a page nothing, plain errors."""
+"""Around every request: a limit on its body, headers that keep browsers careful, one line of log without secrets."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from http import HTTPStatus
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
 
 import structlog
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from starlette.exceptions import HTTPException
 
-from finops_ai.domain.errors import FinopsError, Rejected, Unavailable, UsageError
+from finops_ai.web.problems import problem
 
 LARGEST_BODY = 1024 * 1024
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'",
+    "Content-Security-Policy": (
+        "default-src 'none'; style-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    # An answer's address is its authority: it must not travel to where a link leads.
     "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
+    "X-Robots-Tag": "noindex",
 }
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Asgi = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 log = structlog.get_logger()
 
 
-def protect(api: FastAPI) -> None:
-    """Add the limits and the one map from errors to statuses."""
-    api.middleware("http")(_bounded)
-    api.exception_handler(HTTPException)(_http_problem)
-    api.exception_handler(RequestValidationError)(_wrong_request)
-    api.exception_handler(FinopsError)(_our_problem)
+class Guard:
+    """Reads a body before anything acts on it, so that one too large is refused whole, whatever its header says."""
+
+    def __init__(self, app: Asgi, largest_body: int = LARGEST_BODY) -> None:
+        self._app = app
+        self._largest = largest_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status = time.monotonic(), 500
+
+        async def answer(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                given = {name.lower() for name, _ in message["headers"]}
+                more = [(name.encode(), value.encode()) for name, value in HEADERS.items()]
+                kept = [pair for pair in more if pair[0].lower() not in given]
+                message["headers"] = [*message["headers"], *kept]
+            await send(message)
+
+        try:
+            body = await self._body(scope, receive)
+            if body is None:
+                await problem(413, f"a body has at most {self._largest} bytes")(scope, receive, answer)
+            else:
+                await self._app(scope, _once(body, receive), answer)
+        finally:
+            # By the route's name: a path may hold a token.
+            route = getattr(scope.get("route"), "path", "(none)")
+            milliseconds = round((time.monotonic() - began) * 1000)
+            quiet = route in ("/livez", "/readyz", "/metrics") and status < 400
+            if not quiet:
+                log.info("request", method=scope["method"], route=route, status=status, milliseconds=milliseconds)
+
+    async def _body(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The whole body; None when it is larger than allowed."""
+        for name, value in scope["headers"]:
+            if name == b"content-length" and (not value.isdigit() or len(value) > 12 or int(value) > self._largest):
+                return None
+        body, more = bytearray(), True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                break
+            body += message.get("body", b"")
+            if len(body) > self._largest:
+                return None
+            more = message.get("more_body", False)
+        return bytes(body)
 
 
-async def body_of(request: Request) -> bytes:
-    """The whole body. Raises HTTPException 413 beyond LARGEST_BODY, however it is sent."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > LARGEST_BODY:
-            raise HTTPException(413, f"at most {LARGEST_BODY} bytes")
-    return bytes(body)
+def _once(body: bytes, receive: Receive) -> Receive:
+    read = False
 
+    async def again() -> Message:
+        nonlocal read
+        if read:
+            return await receive()
+        read = True
+        return {"type": "http.request", "body": body, "more_body": False}
 
-def problem(status: int, detail: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """RFC 9457 problem details."""
-    told = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(told, status, {**HEADERS, **(headers or {})}, media_type="application/problem+json")
-
-
-async def _bounded(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-    length = request.headers.get("content-length", "0")
-    if not (length.isascii() and length.isdigit()) or int(length[:12]) > LARGEST_BODY:
-        return problem(413, f"at most {LARGEST_BODY} bytes")
-    try:
-        response = await call(request)
-    except Exception:
-        log.exception("request broke", method=request.method, path=request.scope["path"].split("/")[1:2])
-        return problem(500, "a bug; the log has it")
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    return response
-
-
-async def _http_problem(_: Request, error: Exception) -> Response:
-    if not isinstance(error, HTTPException):
-        raise error
-    return problem(error.status_code, str(error.detail), dict(error.headers or {}))
-
-
-async def _wrong_request(_: Request, error: Exception) -> Response:
-    if not isinstance(error, RequestValidationError):
-        raise error
-    wrong = [f"{'.'.join(str(part) for part in one['loc'])}: {one['msg']}" for one in error.errors()]
-    return problem(422, "; ".join(wrong))
-
-
-async def _our_problem(_: Request, error: Exception) -> Response:
-    match error:
-        case UsageError():
-            return problem(404 if str(error).startswith(("there is no", "no ")) else 422, str(error))
-        case Unavailable():
-            wait = error.retry_after_seconds
-            return problem(503, str(error), {"Retry-After": str(int(wait or 30))})
-        case Rejected():
-            return problem(409, str(error))
-    log.error("request failed", error=str(error))
-    return problem(500, "the request failed; the log has the reason")
+    return again

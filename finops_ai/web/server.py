@@ -1,58 +1,60 @@
-"""The server put together, and served until it is asked to stop."""
+"""Serves until SIGTERM, then lets running requests and the running job end."""
 
 from __future__ import annotations
 
 import signal
+import socket
 
 import structlog
-from fastapi import FastAPI
 
-from finops_ai import __version__
 from finops_ai.app import App
-from finops_ai.web import answers, api, guard, health, hooks
+from finops_ai.domain.errors import ConfigError
 
-DRAIN_SECONDS = 30
+DRAIN_SECONDS = 25
 
 log = structlog.get_logger()
 
 
-def build(app: App) -> FastAPI:
-    """Every secret that requests need is looked at now: one that cannot be had raises ConfigError at the start."""
-    for secret in (*app.config.web.secrets, *(caller.token for caller in app.config.web.callers)):
-        app.world.secrets.get(secret)
-    made = FastAPI(
-        title="finops-ai",
-        version=__version__,
-        openapi_url="/api/openapi.json",
-        docs_url=None,
-        redoc_url=None,
-        description="Costs, episodes and proposed changes of one ledger. Amounts are decimal strings with a currency.",
-    )
-    guard.protect(made)
-    for part in (health, api, answers, hooks):
-        made.include_router(part.router(app))
-    return made
-
-
-def serve(app: App, host: str, port: int) -> None:
-    """Answer until SIGTERM or SIGINT; requests under way may finish within DRAIN_SECONDS. Raises OSError."""
+def serve(app: App, *, host: str | None = None, port: int | None = None) -> None:
+    """Listen at web.host and web.port, or as given; port 0 takes a free one. Raises ConfigError when it is taken."""
     import uvicorn
 
-    config = uvicorn.Config(
-        build(app),
-        host=host,
-        port=port,
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    # The server repeats the signal that ended it, to whoever was asked before: being asked to stop is no failure.
-    previous = {name: signal.signal(name, lambda _, __: None) for name in (signal.SIGTERM, signal.SIGINT)}
-    log.info("serving", host=host, port=port)
+    from finops_ai.web.application import application
+    from finops_ai.web.work import Work
+
+    told = app.config.web
+    listening = _listen(host or told.host, told.port if port is None else port)
+    work = Work(lambda job: app.run(job, app.now()))
+    # The server ends by raising the signal that ended it once more: by then it was obeyed.
+    previous = {name: signal.signal(name, lambda *_: None) for name in (signal.SIGTERM, signal.SIGINT)}
     try:
-        uvicorn.Server(config).run()
+        server = uvicorn.Server(
+            uvicorn.Config(
+                application(app, work),
+                log_config=None,
+                access_log=False,  # its lines hold whole paths, and paths hold tokens
+                server_header=False,
+                timeout_graceful_shutdown=DRAIN_SECONDS,
+                lifespan="off",
+            )
+        )
+        address, number = listening.getsockname()[:2]
+        log.info("web server started", url=f"http://{f'[{address}]' if ':' in address else address}:{number}")
+        server.run(sockets=[listening])
     finally:
+        drained = work.close(DRAIN_SECONDS)
+        listening.close()
         for name, handler in previous.items():
             signal.signal(name, handler)
-    log.info("served")
+        log.info("web server stopped", drained=drained)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+    except OSError as error:
+        raise ConfigError(f"cannot listen at {host}:{port} (web.host, web.port): {error.strerror or error}") from None
+    return listening

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Node = Mapping[str, Any]
-FAMILIES = ("sources", "usage", "sinks", "forges")
+FAMILIES = ("sources", "usage", "sinks", "forges", "changes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

