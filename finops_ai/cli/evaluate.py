@@ -48,6 +48,20 @@ def evaluate_detection(input: InputOption, output: FileOption, sample: SampleOpt
     run(read_split(input).every(sample), output, jobs=jobs, progress=progress)
 
 
+def evaluate_month(
+    input: InputOption,
+    sample: SampleOption = 1,
+    months: Annotated[int, typer.Option("--months", min=1, help="How many of the last whole months.")] = 3,
+    every: Annotated[int, typer.Option("--every", min=1, help="Each so manyth day of a month.")] = 3,
+    output: OutputOption = Output.TABLE,
+) -> None:
+    """How well a month's total was known on each day of it: median error, and how often its bands held."""
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_month import by_day
+
+    show(by_day(read_split(input).every(sample), months=months, every=every, progress=progress), output)
+
+
 def accuracy(
     context: typer.Context,
     month: Annotated[str | None, typer.Option("--month", help="Only this month, YYYY-MM.")] = None,
@@ -74,6 +88,7 @@ def add_to(app: typer.Typer) -> None:
     group.callback()(_evaluate)
     group.command("forecast")(evaluate_forecast)
     group.command("detection")(evaluate_detection)
+    group.command("month")(evaluate_month)
     app.add_typer(group, name="evaluate")
 
 

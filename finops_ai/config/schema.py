@@ -221,7 +221,7 @@ class Schedule(Section):
 
     time_zone: TimeZone = "UTC"
     ingest: Cron | None = "*/15 * * * *"
-    forecast: Cron | None = "20 * * * *"
+    forecast: Cron | None = "20 */6 * * *"
     nearby: Cron | None = "*/15 * * * *"
     detect: Cron | None = "25 * * * *"
     recommend: Cron | None = "0 5 * * mon"

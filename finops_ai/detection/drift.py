@@ -49,7 +49,7 @@ def drift(
         past = mean[:, : max(mean.shape[1] - settings.unsure_days, 0)]
         known = np.isfinite(past).sum(axis=1)
         centre = median(past, known)
-        errors = (mean - centre[:, None]) / usual_error(past - centre[:, None], settings)[:, None]
+        errors = (mean - centre[:, None]) / usual_error(past - centre[:, None], settings, middle=True)[:, None]
         errors[known < settings.min_days] = np.nan
         found.append(np.where(gap >= mean / 2, errors, np.nan))
     return tuple(found)

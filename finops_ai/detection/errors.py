@@ -12,12 +12,13 @@ SETTLED_DAYS = 35
 """Until then a series is still finding its level: its errors are not its usual ones."""
 
 
-def usual_error(errors: FloatArray, settings: DetectSettings) -> FloatArray:
+def usual_error(errors: FloatArray, settings: DetectSettings, *, middle: bool = False) -> FloatArray:
     """Robust sigma of each row (NaN: unknown), shape (rows,), at least `least_error`.
 
     The largest of three readings, each right for normal errors: from the quartiles, the 90th and the 95th percentile.
-    Jobs that run now and then are calm by the first and wild by the others. Rows with fewer than `min_days` errors
-    are taken half as noisy again as the rows in the middle.
+    Jobs that run now and then are calm by the first and wild by the others. With `middle` it is the one in the middle:
+    for errors that come in long stretches, so that one past incident does not stand for what is usual. Rows with fewer
+    than `min_days` errors are taken half as noisy again as the rows in the middle.
     """
     ordered = np.sort(errors, axis=1)
     count = np.isfinite(errors).sum(axis=1)
@@ -31,7 +32,8 @@ def usual_error(errors: FloatArray, settings: DetectSettings) -> FloatArray:
     enough = count >= settings.min_days
     if enough.any():
         readings = np.stack([(at(0.75) - at(0.25)) / 1.349, at(0.9) / 1.2816, at(0.95) / 1.6449])
-        sigma[enough] = np.maximum(readings.max(axis=0), settings.least_error)[enough]
+        reading = np.median(readings, axis=0) if middle else readings.max(axis=0)
+        sigma[enough] = np.maximum(reading, settings.least_error)[enough]
     young = 1.5 * float(np.median(sigma[enough])) if enough.any() else 0.3
     sigma[~enough] = max(young, settings.least_error)
     return sigma

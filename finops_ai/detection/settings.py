@@ -38,8 +38,8 @@ class DetectSettings:
     """Accepted false openings per series and year; this over 365.25 is the threshold on a day's p-value."""
     false_discovery: float = 0.1
     """Accepted share of false openings among those of one day over all scopes (Benjamini-Hochberg)."""
-    rise_part: float = 0.75
-    drift_part: float = 0.05
+    rise_part: float = 0.7
+    drift_part: float = 0.1
     drop_part: float = 0.2
     """How the threshold is shared between a day's rise, the drift of the last days, and a day's fall."""
     normal_p: float = 0.05

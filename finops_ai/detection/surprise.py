@@ -15,6 +15,7 @@ from finops_ai.detection.habit import Habit, walk
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.recurrence import recurring
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.unbroken import unbroken
 from finops_ai.domain.expectation import compress
 from finops_ai.domain.series import FloatArray
 
@@ -25,6 +26,7 @@ _CARRY_PRIOR, _CARRY_WEIGHT, _MOST_CARRY = 0.3, 20.0, 0.6
 _OUTLIER = 2.5  # usual errors beyond which a surprise says nothing about the next day's
 _DAY_OFF = 3.0  # usual errors
 _YOUNG_FACTOR = 1.5  # by which a young series errs more
+_WHOLE = 0.9  # share of a day from which on a fee would be seen on it
 _REST = 0.5  # compressed units by which a day off may lie below a weekend
 _DIP = 0.25  # compressed units by which a weekend must lie below, for a day to look like one
 
@@ -51,6 +53,8 @@ class Surprise:
     fall_unit: FloatArray
     drift: tuple[FloatArray, ...]
     level_then: tuple[FloatArray, ...]
+    unbroken: FloatArray
+    """p-value of the unbroken run of a job that runs now and then."""
     judged: NDArray[np.bool_]
     now_and_then: NDArray[np.bool_]
     former: FloatArray
@@ -72,7 +76,10 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     raw[age < _COLD_DAYS] = np.nan
     young = age < SETTLED_DAYS
     first = max(panel.days - settings.calibration_days, 0)
-    high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, first, settings)
+    high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
+    young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
+    runs = unbroken(whole, young_days, first, settings)
+    average = compress(_usual(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
     expected = habit.expected[:, first:]
     rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
@@ -82,6 +89,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     rise, fall = rise - carried, fall + carried
     rise, fall = (np.where(young, part / _YOUNG_FACTOR, part) for part in (rise, fall))
     unit = usual_error(settled(rise, young, settings), settings)
+    drifts = drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings)
     return Surprise(
         panel=panel,
         first=first,
@@ -94,8 +102,9 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         fall=fall,
         unit=unit,
         fall_unit=np.maximum(unit, usual_error(settled(-fall, young, settings), settings)),
-        drift=drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings),
-        level_then=tuple(one[:, first:] for one in habit.earlier),
+        drift=tuple(np.where(now_and_then[:, None], np.nan, one) for one in drifts),
+        level_then=tuple(np.where(now_and_then[:, None], average, one[:, first:]) for one in habit.earlier),
+        unbroken=np.where(now_and_then[:, None], runs, 1.0),
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
         former=habit.former[:, first:],
@@ -132,7 +141,7 @@ def _bounds(
     dull: NDArray[np.bool_],
     now_and_then: NDArray[np.bool_],
     days: Calendar,
-    first: int,
+    whole: NDArray[np.bool_],
     settings: DetectSettings,
 ) -> tuple[FloatArray, FloatArray]:
     """How high and how low each day from `first` on may lie without any surprise.
@@ -140,6 +149,7 @@ def _bounds(
     Between the forecast and the level before the last accepted one lies nothing new; what recurs is excused, and on a
     day off, by the calendar or because several series rest at once, a weekend's cost is.
     """
+    first = max(seen.shape[1] - settings.calibration_days, 0)
     scale = usual_error(settled(raw, dull, settings), settings)
     lift = np.where(np.isfinite(raw), seen - habit.base, np.nan)
     part = np.s_[:, first:]
@@ -149,8 +159,8 @@ def _bounds(
     high[now_and_then] = np.fmax(high, _largest(seen, dull, settings)[part])[now_and_then]
     low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
     if settings.recurrence:
-        high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first))
-        low = np.fmin(low, base - recurring(-habit.base, -lift, scale, days, first))
+        high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))
+        low = np.fmin(low, base - recurring(-habit.base, -lift, scale, days, first, np.zeros_like(whole[part])))
     dips = (weekend < expected - _DIP) & np.isfinite(raw[part])
     margin = _DAY_OFF * scale[:, None]
     resting = dips & (raw[part] < -margin) & (seen[part] >= weekend - margin)

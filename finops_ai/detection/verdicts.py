@@ -129,7 +129,10 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     p_each = np.stack(
         [
             tails.rise.p_value(z_rise),
-            np.min([tail.p_value(z) for tail, z in zip(tails.drift, z_drift, strict=True)], axis=0) * len(z_drift),
+            np.minimum(
+                np.min([tail.p_value(z) for tail, z in zip(tails.drift, z_drift, strict=True)], axis=0) * len(z_drift),
+                one.unbroken[last],
+            ),
             tails.fall.p_value(z_fall),
         ]
     )
@@ -147,10 +150,11 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     excused = np.where(seen > usual, np.minimum(seen, one.high[last]), np.maximum(seen, one.low[last]))
     expected = np.where(kind == DRIFT, drifted, excused)
     upper = np.where(kind == DROP, one.low[last] - step_down, one.high[last] + step_up)
-    held = _held(one, settings)[last] & (p_value > settings.held_p)
+    over_former = _held(one, settings)[last]
+    expected = np.where(over_former, one.former[last], expected)  # however strange: the excess is over the level before
+    held = over_former & (p_value > settings.held_p)
     kind = np.where(held, DAY, kind)
     p_value = np.where(held, settings.held_p, p_value)
-    expected = np.where(held, one.former[last], expected)
     return Verdicts(
         surprise=one,
         kind=kind,

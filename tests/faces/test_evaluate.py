@@ -93,6 +93,18 @@ def test_a_sample_leaves_series_out_and_default_origins_are_firsts(finops: Finop
     assert {row["origin"] for row in rows} == {f"2025-0{month}-01" for month in range(3, 8)}
 
 
+def test_a_months_total_is_told_by_day_of_the_month_and_better_at_its_end(finops: Finops) -> None:
+    split = _split(finops.folder / "split")
+    more = ("--months", "1", "--every", "20", "--output", "json")
+    done = finops("evaluate", "month", "--input", split, "--sample", "4", *more)
+    assert done.exit_code == 0, done.stderr
+    rows = json.loads(done.stdout)
+    assert [row["day"] for row in rows] == [1, 21]  # of September, the last whole month
+    assert {row["totals"] for row in rows} == {2}
+    assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("inside_80", "inside_95"))
+    assert float(rows[-1]["error"]) < 0.05
+
+
 def test_as_of_is_the_last_amount_known_that_morning(tmp_path: Path) -> None:
     split = read_split(_split(tmp_path / "split"))
     known, later = split.log.as_of(100), split.log.as_of(101)
