@@ -76,6 +76,7 @@ def _following(app: Follower) -> Following:
             burns=app.burns,
             terms=told.pull_requests,
         ),
+        tell=told.savings.tell,
     )
 
 

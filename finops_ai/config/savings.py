@@ -65,8 +65,12 @@ class Objective(_Section):
 
 
 class Savings(_Section):
-    """Without `bill` the split of clusters (a source of kind opencost) tells what a workload was billed."""
+    """Without `bill` the split of clusters (a source of kind opencost) tells what a workload was billed.
+
+    `tell` names sinks that hear of every merge, as a change beside the pages.
+    """
 
     bill: WorkloadTags | None = None
     objectives: tuple[Objective, ...] = ()
+    tell: tuple[Annotated[str, Field(min_length=1)], ...] = ()
     watch_days: Annotated[int, Field(ge=1, le=90)] = 28

@@ -21,10 +21,11 @@ PROPOSED = (ProposalState.OPEN, ProposalState.BLOCKED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Following:
-    """What follows a merge."""
+    """What follows a merge; `tell` are the sinks that hear of it."""
 
     measuring: Measuring
     watch: Watch
+    tell: tuple[str, ...] = ()
 
 
 def follow(turn: Turn, forge: Forge | None, after: Following | None = None) -> Outcome:
@@ -38,7 +39,7 @@ def follow(turn: Turn, forge: Forge | None, after: Following | None = None) -> O
     results, problems, counts = _mirrored(turn, forge)
     if after is not None:
         if not turn.dry_run:
-            problems += note_merges(turn, forge)
+            problems += note_merges(turn, forge, after.tell)
         rows = measure(turn, after.measuring)
         said, unsaid = say(turn, forge, after.measuring)
         worse, unknown = watch(turn, forge, after.watch)

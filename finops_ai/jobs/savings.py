@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from finops_ai.domain.errors import FinopsError, Problem, Unavailable
+from finops_ai.domain.message import Message
+from finops_ai.domain.money import plain
 from finops_ai.domain.period import Days
-from finops_ai.domain.proposal import ProposalState
+from finops_ai.domain.proposal import Proposal, ProposalState
 from finops_ai.domain.realised import MONTH_DAYS, Realised
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.forges.base import Forge
 from finops_ai.jobs.run import Turn, problems_of
-from finops_ai.ledger import proposals, series, usage
+from finops_ai.ledger import outbox, proposals, series, usage
 from finops_ai.ledger import savings as kept
 from finops_ai.rightsizing.after import utilisation
 from finops_ai.rightsizing.realised import WEEK
@@ -41,8 +44,11 @@ class Measuring:
     prices: Prices
 
 
-def note_merges(turn: Turn, forge: Forge) -> list[Problem]:
-    """Keep every merge that the ledger of proposals tells of and that was not kept yet, with the day it was made."""
+def note_merges(turn: Turn, forge: Forge, tell: Sequence[str] = ()) -> list[Problem]:
+    """Keep every merge that the ledger of proposals tells of and that was not kept yet, with the day it was made.
+
+    The sinks in `tell` hear of it; a run that dies between the two says the same again, which is queued once.
+    """
     problems: list[Problem] = []
     noted = {(one.key, one.known_at) for one in kept.merges(turn.engine, turn.as_of)}
     for latest in proposals.proposals(turn.engine, turn.as_of):
@@ -59,8 +65,24 @@ def note_merges(turn: Turn, forge: Forge) -> list[Problem]:
                 continue
             told_at = pull.merged_at if pull and pull.state == "merged" else None
             on = min(told_at or known_at, known_at).date()
+            changed = _changed(version, pull.url if pull else "", told_at or known_at)
+            with turn.engine.begin() as connection:
+                outbox.put(connection, [replace(changed, sink=sink) for sink in tell], turn.as_of)
             kept.keep_merge(turn.engine, kept.Merged(key=latest.key, known_at=known_at, on=on, proposal=version))
     return problems
+
+
+def _changed(proposal: Proposal, url: str, at: datetime) -> Message:
+    """A merge as a change that stands beside pages; its sink is still to be named."""
+    saving = proposal.recommendation.saving.middle
+    worth = f"{plain(saving.amount.quantize(Decimal('0.01')))} {saving.currency} a month"
+    body = {
+        "title": proposal.title,
+        "summary": f"Merged: {proposal.title} ({proposal.recommendation.workload.key}); promised {worth}",
+        "when": at.isoformat(),
+        "links": {"pull request": url} if url.startswith(("https://", "http://")) else {},
+    }
+    return Message(key=f"finops/merged/{proposal.key}", kind="change", sink="", body=body)
 
 
 def measure(turn: Turn, measuring: Measuring) -> list[Realised]:

@@ -13,7 +13,7 @@ from finops_ai.detection.answers import Answers, learned
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.speech import Speech
 from finops_ai.detection.telling import AlertSettings
-from finops_ai.domain.episode import Episode
+from finops_ai.domain.episode import COST_KINDS, Episode
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import Money
@@ -24,6 +24,7 @@ from finops_ai.jobs.run import Turn
 from finops_ai.ledger import decisions, findings
 from finops_ai.reporting.bulletin import digest_body, storm_body, with_note
 from finops_ai.reporting.page import PageContext, page_body
+from finops_ai.reporting.page_chart import chart
 
 AnswerLinks = Callable[[str], Mapping[str, str]]
 
@@ -83,6 +84,8 @@ def messages(
             key = f"finops/{speech.episode.key}"
             context = _context(turn, speech.episode, series_of, judged)
             body = page_body(speech.episode, context=context) | {"team": speech.team}
+            if drawn := _chart(speech.episode, series_of, judged):
+                body["chart"] = drawn
             if links := answer_links(speech.episode.key):
                 body["answers"] = dict(links)
             if speech.note:
@@ -120,6 +123,15 @@ def _context(
         last_high=_cents(score.upper, currency) if score else None,
         changes_nearby=near(turn.engine, episode, turn.as_of),
     )
+
+
+def _chart(episode: Episode, series_of: Mapping[Any, CostSeries], judged: Mapping[Any, Score]) -> list[dict[str, Any]]:
+    """The days of the episode's scope; none for what is not about the cost of days."""
+    currency = episode.excess.currency
+    one = series_of.get((episode.scope, currency)) if episode.kind in COST_KINDS else None
+    if one is None:
+        return []
+    return chart(one, {day: judged[at] for day in one.days if (at := (episode.scope, currency, day)) in judged})
 
 
 def _cents(value: float, currency: str) -> Money:

@@ -26,6 +26,7 @@ from finops_ai.demo.merging import merge
 from finops_ai.domain.errors import Unavailable
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import end_of_day
+from finops_ai.ledger import outbox
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -70,7 +71,7 @@ def demo(tmp_path: Path, ledger_url: str) -> Iterator[Demo]:
     text = files.layout.config.read_text()
     lines = f"live:\n  - {{name: prod, kind: kubernetes_files, cluster: prod, uri: {json.dumps(live.as_uri())}}}\n"
     path = files.layout.folder / "test.yaml"
-    path.write_text(text + lines)
+    path.write_text(text.replace("\nsavings:", "\nsavings:\n  tell: [on-call]  #", 1) + lines)
     environ = {"FINOPS_HOME": str(tmp_path / "home"), "FINOPS_DATABASE_URL": ledger_url}
     config = load(path, environ, kinds())
     with open_app(config, environ) as app:
@@ -117,6 +118,9 @@ def test_a_merge_is_measured_and_said_once(demo: Demo, monkeypatch: pytest.Monke
     (pull,) = [one for one in demo.app.pulls() if one["key"] == KEY]
     assert (pull["state"], pull["realised"], pull["proved_on"]) == ("merged", row["realised"], row["proved_on"])
     assert demo.app.pull(KEY)["realised_through"] == date(2026, 4, 12)
+    (change,) = [one.message for one in outbox.messages(demo.app.engine) if one.message.kind == "change"]
+    assert (change.sink, change.key) == ("on-call", f"finops/merged/{KEY}")
+    assert change.body["summary"].startswith("Merged: rightsize(search/search-api)")
 
 
 def spoil(demo: Demo, **figures: str) -> None:

@@ -1,0 +1,43 @@
+"""The days of a page as plain data, to be drawn where a message is read."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from finops_ai.domain.forecast import Score
+from finops_ai.domain.series import CostSeries
+
+DAYS_SHOWN = 35
+
+
+def chart(series: CostSeries, scores: Mapping[date, Score]) -> list[dict[str, Any]]:
+    """`{day, observed, expected, low, high}` of the last days, oldest first; amounts are decimal text or None.
+
+    `low` and `high` are the expected cost and the line above which a day is strange; a day whose bill is not whole
+    says so by `incomplete`.
+    """
+    first = max(series.days.start, series.days.end - timedelta(days=DAYS_SHOWN))
+    offset = (first - series.days.start).days
+    rows = []
+    for number, value in enumerate(series.values[offset:].tolist()):
+        day = first + timedelta(days=number)
+        score = scores.get(day)
+        row: dict[str, Any] = {
+            "day": day.isoformat(),
+            "observed": _amount(value),
+            "expected": _amount(score.expected) if score else None,
+            "low": _amount(score.expected) if score else None,
+            "high": _amount(score.upper) if score else None,
+        }
+        if day > series.complete_through:
+            row["incomplete"] = True
+        rows.append(row)
+    return rows
+
+
+def _amount(value: float) -> str | None:
+    return str(Decimal(repr(float(value))).quantize(Decimal("0.01"))) if math.isfinite(value) else None
