@@ -27,6 +27,7 @@ def section_tables(section: Section, limit: int | None = None) -> tuple[Table, .
         allocation(section),
         untagged(section),
         _proposals(section),
+        _savings(section),
         accuracy(section),
     )
 
@@ -194,18 +195,12 @@ def _proposals(section: Section) -> Table:
             Column("saving_low", "at least", "money"),
             Column("saving_high", "at most", "money"),
             Column("state", "State"),
-            Column("realised", "Realised so far", "money", optional=True),
-            Column("realised_low", "at least", "money", optional=True),
-            Column("realised_high", "at most", "money", optional=True),
-            Column("booked", "Booked", "money", optional=True),
-            Column("proved_on", "Proved on", "date", optional=True),
             Column("blocked_by", "Blocked by", optional=True),
             Column("key", "Branch", "code"),
         ),
         rows=tuple(_proposal(fact) for fact in section.proposals),
-        total=("Open or blocked", "", section.savings_identified, *[""] * 10),
-        note="Promised per month of 730 hours at the rate named in the proposal; realised on the bill since the merge, "
-        "80% range. Booked is never more than what the bill fell by.",
+        total=("Open or blocked", "", section.savings_identified, *[""] * 5),
+        note="Promised per month of 730 hours at the rate named in the proposal.",
     )
 
 
@@ -213,6 +208,28 @@ def _proposal(fact: ProposalFact) -> Row:
     saving = fact.saving
     blocked = "; ".join(fact.blocked_by) or None
     amounts = (saving.middle.amount, saving.low.amount, saving.high.amount)
-    known = fact.realised
-    realised = (known.estimate, known.low, known.high, known.booked, known.proved_on) if known else (None,) * 5
-    return (fact.workload, "; ".join(fact.changes), *amounts, str(fact.state), *realised, blocked, fact.key)
+    return (fact.workload, "; ".join(fact.changes), *amounts, str(fact.state), blocked, fact.key)
+
+
+def _savings(section: Section) -> Table:
+    known = [(fact, fact.realised) for fact in section.proposals if fact.realised]
+    return Table(
+        name="savings",
+        title="What merged changes saved",
+        currency=section.currency,
+        columns=(
+            Column("workload", "Workload"),
+            Column("promised", "Promised a month", "money"),
+            Column("realised", "Realised so far", "money"),
+            Column("realised_low", "at least", "money"),
+            Column("realised_high", "at most", "money"),
+            Column("booked", "Booked", "money"),
+            Column("proved_on", "Proved on", "date"),
+            Column("key", "Branch", "code"),
+        ),
+        rows=tuple(
+            (fact.workload, fact.saving.middle.amount, at.estimate, at.low, at.high, at.booked, at.proved_on, fact.key)
+            for fact, at in known
+        ),
+        note="On the bill since the merge, with its 80% range. Booked is never more than what the bill fell by.",
+    )
