@@ -7,6 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 from finops_ai.detection.alerting import STORM
 from finops_ai.detection.precision import precision
+from finops_ai.detection.response import response
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain.episode import Episode, EpisodeState
@@ -16,6 +17,7 @@ from finops_ai.domain.report import Note
 from finops_ai.jobs.replay import play
 from finops_ai.jobs.run import Turn, silent
 from finops_ai.ledger import decisions, findings
+from finops_ai.reporting.formats import money
 from finops_ai.reporting.page import title
 
 ANSWERED_DAYS = 90
@@ -34,6 +36,7 @@ def notes(turn: Turn, week: Days, settings: AlertSettings, detect: DetectSetting
         for text in (
             *_pages(made, week, settings),
             *_real(turn, made),
+            *_response(turn, made, episodes),
             *_unpaged(made, episodes),
             *_answers(turn, settings, detect),
         )
@@ -63,6 +66,24 @@ def _real(turn: Turn, made: Sequence[PageDecision]) -> Iterator[str]:
             f"Of {found.answered} pages answered in {ANSWERED_DAYS} days {found.real} were real "
             f"(95 % interval {low:.0%} to {high:.0%})."
         )
+
+
+def _response(turn: Turn, made: Sequence[PageDecision], episodes: Sequence[Episode]) -> Iterator[str]:
+    """How fast pages came, were taken and were over, and what that avoided."""
+    since = turn.as_of - timedelta(days=ANSWERED_DAYS)
+    found = response(episodes, made, findings.feedbacks(turn.engine, turn.as_of), since)
+    if not found.paged:
+        return
+    times = (
+        (found.awareness, "told after {:.1f} h (from the start of the first unusual day)"),
+        (found.taken, "taken {:.1f} h later"),
+        (found.over, "over {:.1f} h after the page"),
+    )
+    told = ", ".join(text.format(hours) for hours, text in times if hours is not None)
+    yield f"Median of the {found.paged} paged episodes of {ANSWERED_DAYS} days: {told}."
+    for amount in found.avoided:
+        more = money(amount.amount, amount.currency)
+        yield f"Had those that ended gone on to the end of their month as projected: {more} more."
 
 
 def _unpaged(made: Sequence[PageDecision], episodes: Sequence[Episode]) -> Iterator[str]:
