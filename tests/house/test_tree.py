@@ -63,21 +63,22 @@ def test_every_pin_has_hashes() -> None:
 
 def test_compose_needs_a_password_and_runs_without_root() -> None:
     compose = YAML(typ="safe").load(ROOT / "docker-compose.yml")
-    assert set(compose["services"]) == {"database", "migrate", "scheduler"}
+    assert set(compose["services"]) == {"database", "migrate", "scheduler", "web"}
     for name, service in compose["services"].items():
         environment = service["environment"]
         secrets = [value for key, value in environment.items() if key.endswith("PASSWORD")]
         assert all(value.startswith("${FINOPS_DB_PASSWORD:?") for value in secrets), name
         assert "privileged" not in service, name
-        assert "ports" not in service, name
-    for name in ("migrate", "scheduler"):
+        # What is published is published to this machine: a proxy with TLS stands before it.
+        assert all(port.startswith("127.0.0.1:") for port in service.get("ports", ())), name
+    for name in ("migrate", "scheduler", "web"):
         service = compose["services"][name]
         assert service["user"] == "10001:10001"
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert "@" in service["environment"]["FINOPS_DATABASE_URL"]
         assert ":" not in service["environment"]["FINOPS_DATABASE_URL"].partition("://")[2].partition("@")[0]
-    assert {"database", "scheduler"} == {
+    assert {"database", "scheduler", "web"} == {
         name for name, service in compose["services"].items() if "healthcheck" in service
     }
     named = {volume.partition(":")[0] for service in compose["services"].values() for volume in service["volumes"]}
