@@ -42,7 +42,8 @@ __all__ = [
     "test_what_changed_or_went_since_it_was_listed_is_unavailable",
 ]
 
-pytestmark = pytest.mark.server
+# What all of it stands on is made once, by one worker.
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("azurite")]
 CONTAINER = "bills"
 
 

@@ -27,7 +27,8 @@ from tests.seaweedfs import Wire, proxy
 from tests.unit.sources.exports import KEEP, delivered, facts, sums
 from tests.unit.sources.gcp_export import credit, gcp, row
 
-pytestmark = pytest.mark.server
+# What all of it stands on is made once, by one worker.
+pytestmark = [pytest.mark.server, pytest.mark.xdist_group("bigquery")]
 NUMBERS = itertools.count()
 
 

@@ -23,6 +23,9 @@ from finops_ai.world.secrets import Secrets
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 from tests.seaweedfs import S3Server, Wire, proxy, seaweedfs, weed
 
+# What all of it stands on is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("seaweedfs")
+
 BUCKET = "bills"
 BIG = bytes(range(256)) * 4096 * 3
 

@@ -18,7 +18,8 @@ from dulwich.repo import Repo
 
 from tests.conftest import ROOT, Finops
 
-pytestmark = pytest.mark.timeout(600)
+# What all of it stands on is made once, by one worker.
+pytestmark = [pytest.mark.timeout(600), pytest.mark.xdist_group("demo")]
 
 PLANTED = {
     "runaway GPU fleet": ("ml-serve", "clip-vit-l", "BoxUsage:g6e.48xlarge"),

@@ -20,6 +20,9 @@ from tests.conftest import Finops, Ran
 from tests.flow.conftest import Configure, Program
 from tests.prometheus_server import Sample, prometheus
 
+# What all of it stands on is made once, by one worker.
+pytestmark = pytest.mark.xdist_group("prometheus")
+
 DAY_ONE = datetime(2026, 4, 1, tzinfo=UTC)
 START = DAY_ONE.timestamp()
 HOUR = 3600

@@ -28,7 +28,8 @@ from tests.git_hosts.proposals import FILES, KEY, proposal
 from tests.git_hosts.repository import Repository
 from tests.git_hosts.rig import TOKEN, Rig, host
 
-pytestmark = pytest.mark.timeout(120)
+# What all of it stands on is made once, by one worker.
+pytestmark = [pytest.mark.timeout(120), pytest.mark.xdist_group("pull-requests")]
 PRODUCTION = Terms(approval=Approval(by=("alice", "carol"), above=Decimal(10)))
 OTHER = "finops/rightsize/shop/default/deployment-api"
 
