@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, time, timedelta
 
-import structlog
-
 from finops_ai.config import Config
 from finops_ai.domain.episode import FeedbackVerdict
 from finops_ai.domain.errors import ConfigError
 from finops_ai.domain.signature import Answer, token
 from finops_ai.world.secrets import Secrets
-
-log = structlog.get_logger()
 
 
 def answer_links(config: Config, secrets: Secrets, as_of: datetime) -> Callable[[str], Mapping[str, str]]:
@@ -28,7 +24,9 @@ def answer_links(config: Config, secrets: Secrets, as_of: datetime) -> Callable[
     try:
         secret = secrets.get(told.secret[0]).get_secret_value()
     except ConfigError as error:
-        log.warning("messages go out without links to answer", error=str(error))
+        import structlog  # loads much, for a word that is seldom said
+
+        structlog.get_logger().warning("messages go out without links to answer", error=str(error))
         return lambda _: {}
     base = told.public_url.rstrip("/")
     today = datetime.combine(as_of.astimezone(UTC).date(), time(), UTC)
