@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import time
+import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -88,6 +90,18 @@ def backfill(folder: Path, text: str) -> None:
     )
     if made.returncode:
         raise RuntimeError(f"promtool: {made.stderr[-2000:]}")
+
+
+def await_scrape(url: str, metric: str) -> None:
+    """Until the server has scraped `metric`, which takes some seconds after its start."""
+    query = urllib.parse.urlencode({"query": f'count({{__name__=~"{metric}"}})'})
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end:
+        with urllib.request.urlopen(f"{url}/api/v1/query?{query}", timeout=5) as answer:
+            if json.load(answer)["data"]["result"]:
+                return
+        time.sleep(0.2)
+    raise RuntimeError(f"Prometheus scraped no {metric} within {START_SECONDS} s")
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

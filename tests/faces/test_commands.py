@@ -61,7 +61,7 @@ def test_a_manifest_is_printed_with_its_one_value_changed(finops: Finops) -> Non
     ("words", "code", "told"),
     [
         (("--container", "other", "requests.cpu=200m"), 6, "other"),
-        (("--container", "app", "requests.cpu"), 2, "PATH=QUANTITY"),
+        (("--container", "app", "requests.cpu"), 2, "PATH=VALUE"),
         (("--container", "app", "requests.cpu=plenty"), 6, "plenty"),
     ],
 )

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.flow.conftest import Configure, Program
-from tests.prometheus_server import Sample, prometheus
+from tests.prometheus_server import Sample, await_scrape, prometheus
 
 AS_OF = "2026-06-30"
 DAYS = ("--start", "2026-04-01", "--end", "2026-04-04")
@@ -89,7 +89,9 @@ def test_a_scrape_means_the_same_in_prometheus_and_in_a_file(
     later = (now + timedelta(hours=2)).isoformat()
     with exporter(text) as target, prometheus(tmp_path / "prometheus", scrape=target) as url:
         program = configure(f"usage:\n  - {{name: prom, kind: prometheus, url: '{url}', history_days: 1}}\n")
-        live = _until_told(program, later)
+        await_scrape(url, "DCGM_.*")
+        program("ingest", "--as-of", later)
+        live = usage(program, *GPU, as_of=later)
     (tmp_path / f"scrape-{now:%Y-%m-%dT%H:%M:%SZ}.prom").write_text(text)
     program = files(configure, *tmp_path.glob("*.prom"))
     recorded = usage(program, *GPU, "-g", "gpu,gpu_model,kind,workload,source", as_of=later)
@@ -201,16 +203,6 @@ def exporter(text: str) -> Iterator[str]:
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-def _until_told(program: Program, as_of: str) -> list[dict[str, Any]]:
-    """What the server's first scrapes tell; an hour later than asked before each time, as nothing else is new."""
-    for more in range(1, 6):
-        at = (datetime.fromisoformat(as_of) + timedelta(hours=more)).isoformat()
-        program("ingest", "--as-of", at)
-        if rows := usage(program, *GPU, as_of=at):
-            return rows
-    raise AssertionError("Prometheus scraped nothing")
 
 
 def _samples(results: list[Mapping[str, Any]]) -> Iterator[Sample]:

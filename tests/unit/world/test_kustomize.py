@@ -40,7 +40,7 @@ def test_an_overlay_is_rendered_with_its_base() -> None:
     [
         ("resources: [https://example.com/base.yaml]", "takes from elsewhere"),
         ("resources: ['github.com/org/repo//base?ref=main']", "takes from elsewhere"),
-        ("resources: [github.com/org/repo/base]", "no 'git' program on path"),
+        ("resources: [github.com/org/repo/base]", "takes from elsewhere"),
         ("resources: [../../../etc]", "leads out of the repository"),
         ("configMapGenerator: [{name: x, files: ['p=/etc/passwd']}]", "leads out of the repository"),
         ("configMapGenerator: [{name: x, files: [../../x/../../etc/passwd]}]", "leads out of the repository"),
