@@ -84,7 +84,7 @@ def messages(
             key = f"finops/{speech.episode.key}"
             context = _context(turn, speech.episode, series_of, judged)
             body = page_body(speech.episode, context=context) | {"team": speech.team}
-            if drawn := _chart(speech.episode, series_of, judged):
+            if drawn := _chart(turn, speech.episode, series_of, judged):
                 body["chart"] = drawn
             if links := answer_links(speech.episode.key):
                 body["answers"] = dict(links)
@@ -125,13 +125,16 @@ def _context(
     )
 
 
-def _chart(episode: Episode, series_of: Mapping[Any, CostSeries], judged: Mapping[Any, Score]) -> list[dict[str, Any]]:
+def _chart(
+    turn: Turn, episode: Episode, series_of: Mapping[Any, CostSeries], judged: Mapping[Any, Score]
+) -> list[dict[str, Any]]:
     """The days of the episode's scope; none for what is not about the cost of days."""
     currency = episode.excess.currency
     one = series_of.get((episode.scope, currency)) if episode.kind in COST_KINDS else None
     if one is None:
         return []
-    return chart(one, {day: judged[at] for day in one.days if (at := (episode.scope, currency, day)) in judged})
+    scores = {day: judged[at] for day in one.days if (at := (episode.scope, currency, day)) in judged}
+    return chart(one, scores, turn.as_of.date())
 
 
 def _cents(value: float, currency: str) -> Money:

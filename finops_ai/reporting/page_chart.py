@@ -14,17 +14,17 @@ from finops_ai.domain.series import CostSeries
 DAYS_SHOWN = 35
 
 
-def chart(series: CostSeries, scores: Mapping[date, Score]) -> list[dict[str, Any]]:
-    """`{day, observed, expected, low, high}` of the last days, oldest first; amounts are decimal text or None.
+def chart(series: CostSeries, scores: Mapping[date, Score], today: date) -> list[dict[str, Any]]:
+    """`{day, observed, expected, low, high}` of the days until `today`, oldest first; amounts are decimal text or None.
 
     `low` and `high` are the expected cost and the line above which a day is strange; a day whose bill is not whole
     says so by `incomplete`.
     """
-    first = max(series.days.start, series.days.end - timedelta(days=DAYS_SHOWN))
-    offset = (first - series.days.start).days
+    end = min(series.days.end, today + timedelta(days=1))
     rows = []
-    for number, value in enumerate(series.values[offset:].tolist()):
-        day = first + timedelta(days=number)
+    for day, value in zip(series.days, series.values.tolist(), strict=True):
+        if not end - timedelta(days=DAYS_SHOWN) <= day < end:
+            continue
         score = scores.get(day)
         row: dict[str, Any] = {
             "day": day.isoformat(),

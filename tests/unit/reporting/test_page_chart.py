@@ -39,7 +39,7 @@ def test_the_last_days_are_told_with_what_was_expected() -> None:
         p_value=0,
         scorer="x",
     )
-    rows = chart(a_series(100), {judged: score})
+    rows = chart(a_series(100), {judged: score}, LAST)
     assert len(rows) == DAYS_SHOWN
     assert [row["day"] for row in rows] == sorted(row["day"] for row in rows)
     assert rows[-2] == {"day": "2026-04-11", "observed": "32.67", "expected": "10.50", "low": "10.50", "high": "12.25"}
@@ -54,4 +54,9 @@ def test_the_last_days_are_told_with_what_was_expected() -> None:
 
 
 def test_a_short_history_is_all_told() -> None:
-    assert [row["observed"] for row in chart(a_series(3), {})] == ["0.00", "0.33", "0.67"]
+    assert [row["observed"] for row in chart(a_series(3), {}, LAST)] == ["0.00", "0.33", "0.67"]
+
+
+def test_days_after_today_are_not_told() -> None:
+    rows = chart(a_series(5), {}, LAST - timedelta(days=2))
+    assert [row["day"] for row in rows] == ["2026-04-08", "2026-04-09", "2026-04-10"]
