@@ -6,8 +6,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, call, progress, show
-from finops_ai.domain.errors import UsageError
+from finops_ai.cli.context import Output, OutputOption, call, month_of, progress, show
 
 COLUMNS = (
     "budget",
@@ -34,12 +33,7 @@ def status(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """Spent, the month's end as forecast with its 80 % band, and the day on which a budget is passed."""
-    from finops_ai.domain.period import BillingPeriod
-
-    try:
-        chosen = BillingPeriod.parse(month) if month else None
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    chosen = month_of(month)
     with call(context).app() as app:
         rows = app.budgets(chosen, call(context).as_of(app.now()))
         show(rows, output, COLUMNS if output is Output.TABLE else None)

@@ -111,6 +111,14 @@ def finish(outcome: Outcome) -> None:
         raise Exit(6)
 
 
+def month_of(text: str | None) -> BillingPeriod | None:
+    """The month that an option names as YYYY-MM. Raises UsageError."""
+    try:
+        return BillingPeriod.parse(text) if text else None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
 def days_between(start: str | None, end: str | None, today: date) -> Days:
     """The days asked for; `end` is exclusive. Without a start: from the first of the month of the last full day."""
     try:

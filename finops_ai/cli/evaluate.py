@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from finops_ai.cli.context import Output, OutputOption, call, progress, show
+from finops_ai.cli.context import Output, OutputOption, call, month_of, progress, show
 from finops_ai.domain.errors import UsageError
 
 InputOption = Annotated[
@@ -69,12 +69,8 @@ def accuracy(
 ) -> None:
     """What the forecasts known when a month began promised, and what came; `naive_error` is last week repeated."""
     from finops_ai.app.accuracy import accuracy as kept
-    from finops_ai.domain.period import BillingPeriod
 
-    try:
-        chosen = BillingPeriod.parse(month) if month else None
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    chosen = month_of(month)
     with call(context).app() as app:
         rows = kept(app.engine, chosen, call(context).as_of(app.now()))
         show(rows, output)

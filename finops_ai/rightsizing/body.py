@@ -121,12 +121,12 @@ def _replay(recommendation: Recommendation) -> Iterator[str]:
     for container in dict.fromkeys(sized):
         facts = {name: escaped(value) for name, value in recommendation.evidence.get(container, {}).items()}
         told = {
-            "throttled": facts.get("replay_throttled") or facts.get("replay_throttled_minutes"),
+            "throttled": facts.get("replay_throttled"),
             "CPU over request": facts.get("replay_cpu_minutes") or facts.get("replay_cpu_over_request"),
             "memory over request": facts.get("replay_memory_minutes") or facts.get("replay_memory_over_request"),
             "memory over limit": facts.get("replay_memory_over_limit"),
             "worst CPU": facts.get("worst_cpu"),
-            "worst memory": facts.get("worst_memory") or facts.get("replay_worst"),
+            "worst memory": facts.get("worst_memory"),
         }
         seen = f"{facts.get('oom_kills', '?')} OOM kills, {facts.get('restarts', '?')} restarts"
         told["seen with the old values"] = f"{seen}, throttled in {facts.get('throttled_share', '?')}"
