@@ -38,8 +38,9 @@ class Request:
 
 @dataclass
 class Peer:
-    """Answers what it is told to, in order, then that all is well; remembers what it was sent."""
+    """Answers what it is told to, in order, then that all is well (or `always`); remembers what it was sent."""
 
+    always: tuple[int, dict[str, str], bytes] = ACCEPTED
     answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     requests: list[Request] = field(default_factory=list)
     base: str = ""
@@ -66,7 +67,7 @@ def http_peer() -> Iterator[Peer]:
             content = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
             known.requests.append(Request(path=self.path, headers=headers, content=content))
-            status, more, answer = known.answers.pop(0) if known.answers else ACCEPTED
+            status, more, answer = known.answers.pop(0) if known.answers else known.always
             self.send_response(status)
             for name, value in more.items():
                 self.send_header(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from finops_ai.config import Config
     from finops_ai.jobs.run import Progress
+    from finops_ai.jobs.second_receivers import Detours
     from finops_ai.jobs.voice import Voice
     from finops_ai.world.secrets import Secrets
 
@@ -70,6 +71,16 @@ def voice(config: Config, secrets: Secrets, as_of: datetime) -> Voice:
     from finops_ai.jobs.voice import Voice
 
     return Voice(settings=alert_settings(config), answer_links=answer_links(config, secrets, as_of))
+
+
+def detours(config: Config) -> Detours:
+    """Who is told the pages that a receiver does not take."""
+    from finops_ai.jobs.second_receivers import Detours, Second
+
+    seconds = tuple(
+        Second(sink=one.sink, after=timedelta(minutes=one.after_minutes), to=one.to) for one in config.delivery.second
+    )
+    return Detours(seconds=seconds, zone=config.alerts.time_zone)
 
 
 def snooze(engine: Engine, key: str, *, until: date, note: str, by: str, as_of: datetime) -> dict[str, Any]:

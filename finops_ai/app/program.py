@@ -165,8 +165,10 @@ class App:
         from finops_ai.jobs.deliver import Patience, deliver, waiting
 
         owner = f"{socket.gethostname()}:{os.getpid()}"
-        patience = Patience(**dict(self.config.delivery))
-        work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner, patience)
+        told = self.config.delivery
+        patience = Patience(**{name: value for name, value in told if name.endswith("_seconds")})
+        detours = alerts.detours(self.config)
+        work = waiting if dry_run else lambda turn: deliver(turn, self.sinks, self.forges, owner, patience, detours)
         return self._run("deliver", as_of, dry_run, work, alone=False)
 
     drift = drifting.drift

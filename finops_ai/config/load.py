@@ -217,9 +217,12 @@ def _unknown_forge(document: Document, sections: Sections, names: list[str]) -> 
 
 
 def _unknown_sinks(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
-    for path, wanted in () if document.problems else sections.alerts.named_sinks():
+    if document.problems:
+        return
+    told = [(("alerts", *path), name) for path, name in sections.alerts.named_sinks()]
+    told += [(("delivery", *path), name) for path, name in sections.delivery.named_sinks()]
+    for key, wanted in told:
         if wanted not in names:
-            key = ("alerts", *path)
             yield problem(document.origin(key), key, f"no sink has the name {wanted!r}{meant(wanted, names)}")
 
 

@@ -13,7 +13,7 @@ from datetime import timedelta
 from finops_ai.domain.errors import ConfigError, Problem, Rejected, Unavailable
 from finops_ai.domain.message import Message, Receipt
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import outbox, receivers
+from finops_ai.ledger import outbox, receivers, second_receivers
 from finops_ai.ledger.outbox import ClaimedMessage
 
 ENOUGH_FAILURES = 3
@@ -145,7 +145,8 @@ def _tell(run: Run, line: Line, item: ClaimedMessage) -> Told:
         outbox.reject(engine, item.id, run.owner, str(error))
         return Told(message=message, state="rejected", problem=_problem(message, str(error)))
     outbox.sent(engine, item.id, receipt)
-    receivers.well(engine, line.name)
+    if receivers.well(engine, line.name):
+        second_receivers.hurry(engine, line.name)
     doubt = None
     repeats = 0 if receipt.certain else item.unsure
     if repeats:
@@ -173,7 +174,7 @@ def _later(
         return Told(message=message, state="rejected", problem=_problem(message, error))
     wait = run.patience.wait(item.attempts) if asked is None else timedelta(seconds=asked)
     outbox.retry(engine, item.id, run.owner, now + wait, error, unsure=unsure)
-    receivers.failed(engine, line.name)
+    receivers.failed(engine, line.name, now)
     if asked is not None:
         receivers.pause(engine, line.name, now + wait)
     return Told(message=message, state="retry", problem=_problem(message, error, severity=severity))

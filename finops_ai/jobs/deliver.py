@@ -13,6 +13,7 @@ from finops_ai.jobs.couriers import Line, Run, Told, carry
 from finops_ai.jobs.couriers import Patience as Patience
 from finops_ai.jobs.pull_requests import propose
 from finops_ai.jobs.run import Turn
+from finops_ai.jobs.second_receivers import NO_DETOURS, Detours, detour, press
 from finops_ai.ledger import outbox, receivers
 from finops_ai.ledger.outbox import ClaimedMessage
 from finops_ai.sinks.base import Forgetful, Sink
@@ -21,20 +22,34 @@ USUAL = Patience()
 
 
 def deliver(
-    turn: Turn, sinks: Mapping[str, Sink], forges: Mapping[str, Forge], owner: str, patience: Patience = USUAL
+    turn: Turn,
+    sinks: Mapping[str, Sink],
+    forges: Mapping[str, Forge],
+    owner: str,
+    patience: Patience = USUAL,
+    detours: Detours = NO_DETOURS,
 ) -> Outcome:
     """Send everything that is due. At least once everywhere; a keyed receiver makes that exactly once.
 
     A receiver that is away delays only its own messages; one that refuses is told as a problem and never asked again.
+    What either has not taken goes to its second one, if `detours` names any.
     Several processes may deliver at once: `owner` is made unique, so that no two of them share a claim.
     """
     run = Run(turn=turn, owner=f"{owner}:{uuid.uuid4().hex[:8]}", patience=patience)
+    press(turn, detours)
     waited_for = set(receivers.waited_for(turn.engine))
     reminded = {name for name, sink in sinks.items() if isinstance(sink, Forgetful)}
     carry(run, [_line(turn, sinks, forges, name) for name in sorted(waited_for | reminded)])
+    failed = {told.message.sink for told in run.told if told.state == "retry"}
+    detoured, copies = detour(turn, detours, failed, sinks)
+    if copies:
+        run.problems.extend(detoured)
+        second = {name for one in detours.seconds for name in one.to} - failed
+        carry(run, [_line(turn, sinks, forges, name) for name in sorted(second)])
     counts = dict.fromkeys(("sent", "retry", "rejected"), 0)
     for told in run.told:
         counts[told.state] += 1
+    counts |= {"copied": copies} if copies else {}
     counts["superseded"] = sum(run.superseded)
     counts["possible_duplicates"] = sum(told.possible_duplicates for told in run.told)
     problems = [*run.problems, *(told.problem for told in run.told if told.problem)]

@@ -8,7 +8,7 @@ from finops_ai.ledger.tables import INSTANT
 from finops_ai.ledger.tables import metadata as metadata
 
 # One row for each receiver that was ever slow: until when it asked to be left alone, when its pace allows the next
-# message, and how often in a row it failed.
+# message, how often in a row it failed, and since when.
 receiver = sa.Table(
     "receiver",
     metadata,
@@ -16,4 +16,5 @@ receiver = sa.Table(
     sa.Column("paused_until", INSTANT),
     sa.Column("free_at", INSTANT),
     sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failing_since", INSTANT),
 )

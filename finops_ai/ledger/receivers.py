@@ -41,16 +41,19 @@ def turn_of(engine: sa.Engine, name: str, now: datetime, per_minute: int, patien
     return None if after is None else after - step
 
 
-def failed(engine: sa.Engine, name: str) -> None:
+def failed(engine: sa.Engine, name: str, now: datetime) -> None:
     """It could not be told something for now."""
-    _upsert(engine, {"name": name, "failures": 1}, failures=receiver.c.failures + 1)
+    since = sa.func.coalesce(receiver.c.failing_since, now)
+    row = {"name": name, "failures": 1, "failing_since": now}
+    _upsert(engine, row, failures=receiver.c.failures + 1, failing_since=since)
 
 
-def well(engine: sa.Engine, name: str) -> None:
-    """It took something."""
-    again = sa.update(receiver).where(receiver.c.name == name, receiver.c.failures > 0).values(failures=0)
+def well(engine: sa.Engine, name: str) -> bool:
+    """It took something; whether it had failed before that."""
+    failing = sa.update(receiver).where(receiver.c.name == name, receiver.c.failures > 0)
     with engine.begin() as connection:
-        connection.execute(again)
+        ended = connection.execute(failing.values(failures=0, failing_since=None).returning(receiver.c.name))
+        return ended.first() is not None
 
 
 def ails(engine: sa.Engine, name: str) -> bool:

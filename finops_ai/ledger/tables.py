@@ -217,7 +217,11 @@ message = sa.Table(
     sa.Column("remote_id", sa.Text),
     sa.Column("sent_at", INSTANT),
     sa.Column("certain", sa.Boolean),
+    # The page of another receiver that this one is told in its place.
+    sa.Column("copy_of", sa.BigInteger, sa.ForeignKey("message.id")),
     sa.UniqueConstraint("sink", "key", "digest", name="message_once"),
+    sa.Index("message_outage", "sink", postgresql_where=sa.text("key LIKE 'finops/outage/%'")),
+    sa.Index("message_copy_once", "copy_of", "sink", unique=True, postgresql_where=sa.text("copy_of IS NOT NULL")),
     sa.Index("message_unsent", "sink", "key", "id", postgresql_where=sa.text("state IN ('queued', 'claimed')")),
 )
 

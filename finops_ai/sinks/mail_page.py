@@ -56,6 +56,8 @@ def subject(message: Message) -> str:
         return f"[finops] {one_line(str(body['title']), SUBJECT_CHARS)}"
     since = one_line(str(body.get("opened_on") or ""))
     since = f" since {since}" if since else ""
+    if body.get("kind") == "outage":
+        return one_line(f"[finops] {body['title'].partition(':')[0]}{since}", SUBJECT_CHARS)
     if is_storm(message):
         return f"[finops] {one_line(str(body.get('team') or 'many places'), TEXT_CHARS)}: cost storm{since}"
     kind = str(body.get("kind") or "cost episode")

@@ -147,6 +147,7 @@ def _storm(body: Mapping[str, Any]) -> dict[str, Any]:
             "excess": f"{item['excess']} {item['currency']}",
             "severity": str(item.get("severity", "")),
             "episode": _cut(str(item["key"])),
+            **({"state": _cut(str(item["reason"]))} if item.get("reason") else {}),
         }
         for item in body.get("items") or ()
     ]

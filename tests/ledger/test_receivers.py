@@ -122,8 +122,8 @@ def test_possible_duplicates_are_attempts_of_unknown_end_at_receivers_without_a_
 
 def test_a_receiver_ails_from_its_first_failure_until_it_takes_something(ledger: sa.Engine) -> None:
     assert not receivers.ails(ledger, "pager")
-    receivers.failed(ledger, "pager")
-    receivers.failed(ledger, "pager")
+    receivers.failed(ledger, "pager", NOW)
+    receivers.failed(ledger, "pager", NOW)
     assert receivers.ails(ledger, "pager")
     receivers.well(ledger, "pager")
     assert not receivers.ails(ledger, "pager")
