@@ -70,7 +70,11 @@ def alert_settings(config: Config) -> AlertSettings:
 def voice(config: Config, secrets: Secrets, as_of: datetime) -> Voice:
     from finops_ai.jobs.voice import Voice
 
-    return Voice(settings=alert_settings(config), answer_links=answer_links(config, secrets, as_of))
+    return Voice(
+        settings=alert_settings(config),
+        answer_links=answer_links(config, secrets, as_of),
+        keep_days=config.alerts.keep_days,
+    )
 
 
 def detours(config: Config) -> Detours:

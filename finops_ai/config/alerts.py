@@ -147,6 +147,7 @@ class Alerts(Section):
     """`sinks` (all, if none is named) get the pages of `team`; `digest` gets once a day what did not page, and why.
 
     `page_from` by currency is what an episode must come to by month end to page, in place of detect.page_at.
+    `keep_days` is for how long `replay` and `episodes show` can tell what was decided and known.
     """
 
     team: Text = "on-call"
@@ -159,6 +160,7 @@ class Alerts(Section):
     storm: Storm = Storm()
     quiet_hours: tuple[Quiet, ...] = ()
     maintenance: tuple[Maintenance, ...] = ()
+    keep_days: Annotated[int, Field(ge=120)] = 400
     routes: tuple[AlertRoute, ...] = ()
 
     def named_sinks(self) -> Iterator[tuple[SinkPath, str]]:

@@ -11,7 +11,7 @@ from finops_ai.domain.period import Days
 
 BEFORE_DAYS = 7
 HALF_LIFE_DAYS = 1.5
-WEIGHTS = {"x_ai_model": 3.0, "x_cost_center": 2.0, "namespace": 2.0}
+WEIGHTS = {"x_ai_model": 3.0, "x_cost_center": 2.0, "namespace": 2.0, "workload": 3.0}
 """How much it says that a column agrees; any other says 1."""
 
 UNPLACED = 0.02

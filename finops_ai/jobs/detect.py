@@ -22,6 +22,7 @@ from finops_ai.jobs.explained import explained
 from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, told
+from finops_ai.jobs.workloads import NOT_KNOWN, Attribution
 from finops_ai.ledger import findings, series
 from finops_ai.ledger.connect import transaction
 
@@ -42,6 +43,7 @@ def detect(
     announced: Sequence[KnownEvent] = (),
     budgets: Sequence[Budget] = (),
     data_owners: Mapping[str, str] = NOBODY,
+    attribution: Attribution = NOT_KNOWN,
 ) -> Outcome:
     """Judge every scope's last days by what was expected before them, and bring its episodes up to date.
 
@@ -79,7 +81,9 @@ def detect(
         owners=data_owners,
     )
     episodes = tuple(
-        one if one == known.get(one.key) else explained(turn, one, cost_basis, by_key[one.scope, one.excess.currency])
+        one
+        if one == known.get(one.key)
+        else explained(turn, one, cost_basis, by_key[one.scope, one.excess.currency], attribution)
         for one in bill.cost
     )
     stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
@@ -90,6 +94,7 @@ def detect(
         with transaction(turn.engine) as connection:
             findings.record(connection, as_of=turn.as_of, scores=found.scores, episodes=episodes)
             findings.record(connection, as_of=turn.as_of, decisions=decisions, messages=messages)
+            findings.forget(connection, turn.as_of - timedelta(days=voice.keep_days))
     return _outcome(turn, episodes, series=len(watched), messages=len(messages))
 
 

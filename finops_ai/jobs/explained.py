@@ -20,6 +20,7 @@ from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.jobs.run import Turn
+from finops_ai.jobs.workloads import NOT_KNOWN, Attribution, workload_of
 from finops_ai.ledger import costs
 
 ATTRIBUTES = (
@@ -50,7 +51,9 @@ class _Sums:
     metered: Metered
 
 
-def explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries) -> Episode:
+def explained(
+    turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries, attribution: Attribution = NOT_KNOWN
+) -> Episode:
     """`episode` made exact: its causes add up to its excess, `where` holds what carries most of it."""
     during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
     before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
@@ -69,7 +72,8 @@ def explained(turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries
     keys, first = (found[0].keys, found[0].elements) if found else ((free[0],), ())
     observed = total(row["cost"] for row in rows if row["day"] in during)
     done = finish(episode, observed=observed, breakdown=_breakdown(rows, keys, before, during), first=first)
-    done = done.with_(where={**_carriers(sums.parts), **done.where}, accepted=accepted(done, watched))
+    place = {**workload_of(turn, done, cost_basis, attribution), **_carriers(sums.parts), **done.where}
+    done = done.with_(where=place, accepted=accepted(done, watched))
     return done.with_(shape=shape(done, sums.metered, watched), causes=_naming_new(done.causes, sums.parts, keys))
 
 

@@ -16,6 +16,7 @@ from finops_ai.domain.errors import FinopsError, Problem
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import Days
 from finops_ai.domain.proposal import ProposalState
+from finops_ai.domain.usage import Workload
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import changes, proposals
 from finops_ai.reporting.nearby import changes_nearby
@@ -61,11 +62,27 @@ def own(engine: Engine, days: Days, as_of: datetime) -> Iterator[NearbyChange]:
                 what=proposal.title,
                 who=OWN,
                 at=merged[0],
-                places=({"namespace": workload.namespace, "cluster": workload.cluster},),
+                places=(_place(workload),),
             )
+
+
+def _place(workload: Workload) -> dict[str, str]:
+    """As episodes have it; a cluster that nobody named is no place."""
+    name = f"{workload.kind.lower()}/{workload.name}"
+    told = {"cluster": workload.cluster, "namespace": workload.namespace, "workload": name}
+    return {key: value for key, value in told.items() if value}
 
 
 def near(engine: Engine, episode: Episode, as_of: datetime) -> list[dict[str, Any]]:
     """What changed near an episode's opening, as far as known at `as_of`: associated, not proven."""
-    known = changes.changes(engine, window(episode), as_of)
-    return changes_nearby(ranked(episode, known))
+    return near_each(engine, [episode], as_of)[episode.key]
+
+
+def near_each(engine: Engine, episodes: Sequence[Episode], as_of: datetime) -> dict[str, list[dict[str, Any]]]:
+    """The same of many by key, all changes read once."""
+    if not episodes:
+        return {}
+    windows = [window(episode) for episode in episodes]
+    days = Days(min(one.start for one in windows), max(one.end for one in windows))
+    known = changes.changes(engine, days, as_of)
+    return {episode.key: changes_nearby(ranked(episode, known)) for episode in episodes}

@@ -19,7 +19,7 @@ from finops_ai.domain.message import Message
 from finops_ai.domain.money import Money
 from finops_ai.domain.page_decision import PageDecision
 from finops_ai.domain.series import CostSeries
-from finops_ai.jobs.nearby import near
+from finops_ai.jobs.nearby import near_each
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import decisions, findings
 from finops_ai.reporting.bulletin import digest_body, storm_body, with_note
@@ -36,10 +36,14 @@ def no_links(_: str) -> Mapping[str, str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voice:
-    """Who is told what, and how an episode is answered: `answer_links` gives an address for each answer."""
+    """Who is told what, and how an episode is answered: `answer_links` gives an address for each answer.
+
+    What was decided longer ago than `keep_days`, and is not the last word on anything, is forgotten.
+    """
 
     settings: AlertSettings
     answer_links: AnswerLinks = no_links
+    keep_days: int = 400
 
 
 def told(
@@ -79,10 +83,12 @@ def messages(
 ) -> Iterator[Message]:
     """Each speech once for every sink that is to hear it, the first team's where several share one."""
     said: set[tuple[str, str, str]] = set()
+    about = {speech.episode.key: speech.episode for speech in done.speeches if speech.episode is not None}
+    changed = near_each(turn.engine, list(about.values()), turn.as_of)
     for speech in done.speeches:
         if speech.episode is not None:
             key = f"finops/{speech.episode.key}"
-            context = _context(turn, speech.episode, series_of, judged)
+            context = _context(turn, speech.episode, series_of, judged, changed[speech.episode.key])
             body = page_body(speech.episode, context=context) | {"team": speech.team}
             if drawn := _chart(turn, speech.episode, series_of, judged):
                 body["chart"] = drawn
@@ -109,7 +115,11 @@ def _bulletin(speech: Speech, day: date) -> dict[str, Any]:
 
 
 def _context(
-    turn: Turn, episode: Episode, series_of: Mapping[Any, CostSeries], judged: Mapping[Any, Score]
+    turn: Turn,
+    episode: Episode,
+    series_of: Mapping[Any, CostSeries],
+    judged: Mapping[Any, Score],
+    changed: Sequence[Mapping[str, Any]],
 ) -> PageContext:
     """The episode's last day beside what was expected of it, up to the threshold."""
     currency = episode.excess.currency
@@ -121,7 +131,7 @@ def _context(
         last_observed=_cents(score.observed, currency) if score else None,
         last_low=_cents(score.expected, currency) if score else None,
         last_high=_cents(score.upper, currency) if score else None,
-        changes_nearby=near(turn.engine, episode, turn.as_of),
+        changes_nearby=changed,
     )
 
 

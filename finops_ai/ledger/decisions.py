@@ -70,6 +70,16 @@ def decisions(engine: sa.Engine, as_of: datetime | None = None, *, key: str | No
     ]
 
 
+def prune(connection: sa.Connection, before: datetime) -> int:
+    """Drop what later decisions by then had replaced: of an episode, a storm, or a team's digests. How many."""
+    table, newer = page_decision, page_decision.alias()
+    both_digests = table.c.key.startswith("digest/") & newer.c.key.startswith("digest/")
+    same = (newer.c.key == table.c.key) | both_digests
+    replaced = sa.exists().where(newer.c.team == table.c.team, same, newer.c.at > table.c.at, newer.c.at <= before)
+    old = sa.delete(table).where(table.c.at < before, replaced)
+    return len(connection.execute(old.returning(table.c.key)).all())
+
+
 def put_off(engine: sa.Engine, given: Snooze) -> None:
     """Keep one snooze; the same again changes nothing."""
     values = {

@@ -35,6 +35,14 @@ def put(connection: sa.Connection, episodes: Sequence[Episode], as_of: datetime)
         connection.execute(write, rows[at : at + _AT_ONCE])
 
 
+def prune(connection: sa.Connection, before: datetime) -> int:
+    """Drop what another change had replaced by then: runs since can be played again as before. How many."""
+    table, newer = episode_change, episode_change.alias()
+    replaced = sa.exists().where(newer.c.key == table.c.key, newer.c.at > table.c.at, newer.c.at <= before)
+    gone = connection.execute(sa.delete(table).where(table.c.at < before, replaced).returning(table.c.key))
+    return len(gone.all())
+
+
 def runs_of(engine: sa.Engine, start: datetime, as_of: datetime) -> Iterator[tuple[datetime, list[Episode]]]:
     """Every run of the detector from `start` to `as_of` with the episodes it knew, without their causes; by instant."""
     table = episode_change

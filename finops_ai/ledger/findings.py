@@ -60,6 +60,12 @@ def record(
         outbox.put(connection, messages, as_of)
 
 
+def forget(connection: sa.Connection, before: datetime) -> None:
+    """Drop the history before that instant of decisions and of episodes as runs knew them; what stands stays."""
+    told.prune(connection, before)
+    episode_changes.prune(connection, before)
+
+
 def episodes(engine: sa.Engine, as_of: datetime) -> list[Episode]:
     """Every episode as it was known at `as_of`, with what people said of it by then; by opening day and key."""
     return _episodes(engine, as_of, sa.true())

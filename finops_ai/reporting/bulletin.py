@@ -58,6 +58,7 @@ def digest_body(
         "team": team,
         "start": start.isoformat(),
         "end": end.isoformat(),
+        "count": len(members),
         "items": [
             {**_item(one), "reason": reason} for one, reason in zip(members[:ITEMS], reasons[:ITEMS], strict=True)
         ],

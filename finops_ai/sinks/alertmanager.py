@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from finops_ai.domain.message import Delivered, Message, Receipt
 from finops_ai.domain.text import one_line
-from finops_ai.sinks.figures import figures, lines
+from finops_ai.sinks.figures import figures, lines, unlisted
 from finops_ai.sinks.pages import Act, PerMinute, act_of, is_storm, severity_of, short_key, web_links, wrong_kind
 from finops_ai.world.secrets import SecretRef
 from finops_ai.world.world import World
@@ -127,14 +127,14 @@ def described(message: Message) -> dict[str, str]:
         "next": str(body.get("next") or ""),
     }
     shown = {name: one_line(value, ANNOTATION_CHARS) for name, value in told.items()}
-    shown["description"] = _description(lines(body))
+    shown["description"] = _description(lines(body), unlisted(body, LINES_SHOWN))
     return {name: value for name, value in shown.items() if value}
 
 
-def _description(told: Sequence[tuple[str, str]]) -> str:
+def _description(told: Sequence[tuple[str, str]], unlisted: int) -> str:
     """One line for each cause or item, the dearest first, as they come."""
     shown = [f"{one_line(figure)}: {one_line(what, LABEL_CHARS)}" for figure, what in told[:LINES_SHOWN]]
-    more = [f"and {len(told) - LINES_SHOWN} more"] if len(told) > LINES_SHOWN else []
+    more = [f"and {unlisted} more"] if unlisted else []
     return "\n".join(shown + more)
 
 

@@ -53,6 +53,13 @@ def figures(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
+def unlisted(body: Mapping[str, Any], shown: int) -> int:
+    """How many causes or items are not among the first `shown`, those that the body itself only counts too."""
+    listed = len(body.get("causes") or ()) + len(body.get("items") or ())
+    counted = max(int(body.get("count") or 0), len(body.get("episodes") or ()))
+    return max(0, max(listed, counted) - min(shown, listed))
+
+
 def lines(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Amount and what it is for: the causes of an episode, the items of a storm or digest, in their order."""
     currency = body.get("currency", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.message import Message
 from finops_ai.domain.text import one_line
-from finops_ai.sinks.figures import figures, lines
+from finops_ai.sinks.figures import figures, lines, unlisted
 from finops_ai.sinks.pages import Act, act_of, is_storm, severity_of, web_links, wrong_kind
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _page(message: Message) -> dict[str, Any]:
         "figures": [(name, _shown(value, FIGURE_CHARS)) for name, value in figures(body)],
         "lines": told[:LINES_SHOWN],
         "lines_title": "What it is made of" if body.get("causes") else "The dearest first",
-        "more": max(0, len(told) - LINES_SHOWN),
+        "more": unlisted(body, LINES_SHOWN),
         "nearby": [_near(change) for change in (body.get("changes_nearby") or ())[:NEARBY_SHOWN]],
         "answers": [(VERDICTS.get(verdict, verdict), href) for verdict, href in web_links(answers)],
         "links": web_links(body.get("links")),

@@ -8,7 +8,7 @@ from typing import Any
 
 from finops_ai.domain.message import Message
 from finops_ai.domain.text import one_line
-from finops_ai.sinks.figures import figures, lines
+from finops_ai.sinks.figures import figures, lines, unlisted
 from finops_ai.sinks.pages import Act, act_of, severity_of, web_links, wrong_kind
 
 TEXT_CHARS = 3_000
@@ -66,7 +66,7 @@ def blocks(message: Message, *, interactive: bool) -> list[Block]:
     ]
     if fields := [_field(name, value) for name, value in figures(body)[:FIELDS]]:
         found.append({"type": "section", "fields": fields})
-    found += _lines(lines(body))
+    found += _lines(lines(body), unlisted(body, LINES_SHOWN))
     found += _nearby(body.get("changes_nearby") or ())
     if act is not None and act is not Act.RESOLVE and (buttons := _buttons(message, interactive)):
         found.append({"type": "actions", "block_id": ACTION, "elements": buttons})
@@ -97,13 +97,13 @@ def _field(name: str, value: str) -> Block:
     return _mrkdwn(f"*{escape(name)}*\n{escape(value)}")
 
 
-def _lines(told: Sequence[tuple[str, str]]) -> list[Block]:
+def _lines(told: Sequence[tuple[str, str]], unlisted: int) -> list[Block]:
     """A list in plain text; what does not fit is counted."""
     if not told:
         return []
     shown = [f"• {one_line(figure)}  {one_line(what, LINE_CHARS)}" for figure, what in told[:LINES_SHOWN]]
-    if len(told) > LINES_SHOWN:
-        shown.append(f"… and {len(told) - LINES_SHOWN} more")
+    if unlisted:
+        shown.append(f"… and {unlisted} more")
     text = "\n".join(shown)
     return [{"type": "section", "text": {"type": "plain_text", "text": text[:TEXT_CHARS], "emoji": False}}]
 

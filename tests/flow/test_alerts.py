@@ -119,6 +119,28 @@ def test_playing_again_at_the_same_settings_is_the_live_run(ledger: sa.Engine) -
     assert len(pages(again)) > len(pages(live))
 
 
+def test_what_is_forgotten_changes_no_decision_and_no_replay_since(ledger: sa.Engine) -> None:
+    mornings = history()
+    for at, episodes in mornings:
+        morning(ledger, at, episodes)
+    live, (end, episodes) = decisions.decisions(ledger), mornings[-1]
+    before = MONDAY + 12 * DAY
+    with ledger.begin() as connection:
+        rows = connection.execute(sa.text("SELECT count(*) FROM episode_change")).scalar_one()
+        findings.forget(connection, before)
+        left = connection.execute(sa.text("SELECT count(*) FROM episode_change")).scalar_one()
+    kept = decisions.decisions(ledger)
+    assert left < rows
+    assert len(kept) < len(live)
+    assert [one for one in kept if one.at >= before] == [one for one in live if one.at >= before]
+    again = play(ledger, before + DAY, end, settings=LIVE, detect=DETECT, without_feedback=False, progress=silent)
+    assert again == [one for one in live if one.at >= before + DAY]
+    queued = len(outbox.messages(ledger))
+    morning(ledger, end, episodes)
+    assert decisions.decisions(ledger) == kept
+    assert len(outbox.messages(ledger)) == queued
+
+
 def test_the_report_tells_what_answers_changed_as_measured(ledger: sa.Engine) -> None:
     week = Days(MONDAY.date() + 21 * DAY, MONDAY.date() + 28 * DAY)
     for n in range(26):
