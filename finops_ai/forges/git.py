@@ -69,8 +69,10 @@ class Remote:
         self._login = login
         self._shown = re.sub(r"//[^/@]*@", "//", url)  # credentials never appear in an error
 
-    def fetch(self, key: str | None = None, *, history: bool = True) -> Branches:
-        """The base branch, and the branch `key`; without `history` the newest commit of each is all there is."""
+    def fetch(self, key: str | None = None, *, history: bool = True, since: datetime | None = None) -> Branches:
+        """The base branch, and the branch `key`; without `history` the newest commit of each, or those `since`, are all
+        there is. A server may not know how to leave out what is older: Unavailable.
+        """
         from dulwich.repo import MemoryRepo
 
         with _answering(self._shown, self._redact):
@@ -83,9 +85,8 @@ class Remote:
             head = remote.refs.get(_head(key)) if key else None
             wants = [base] if head is None else [base, head]
             repo = MemoryRepo()
-            client.fetch(
-                path.encode(), repo, determine_wants=lambda *_, **__: list(wants), depth=None if history else 1
-            )
+            shallow = {"depth": None if history else 1, "shallow_since": str(int(since.timestamp())) if since else None}
+            client.fetch(path.encode(), repo, determine_wants=lambda *_, **__: list(wants), **shallow)  # type: ignore[arg-type]
             return Branches(
                 repo=repo, base_name=name, base=_commit(repo, base), head=_commit(repo, head) if head else None
             )

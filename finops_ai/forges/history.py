@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, Literal
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from finops_ai.domain.change import NearbyChange
+from finops_ai.domain.errors import Unavailable
 from finops_ai.domain.period import Days
 from finops_ai.domain.placing import Glob, PathPlace, by_labels, by_path, pattern
-from finops_ai.forges.git import Branches, Remote
+from finops_ai.forges.git import Branches, Login, Remote
+from finops_ai.world.secrets import SecretRef
 from finops_ai.world.world import World
 
 if TYPE_CHECKING:
@@ -34,7 +36,8 @@ class Settings(BaseModel):
     """Changes to files that fit `paths` on `branch` (the default one) of `repository`.
 
     `places` say by path, `labels` (column to label) by the manifests' own labels, whose workload a file is.
-    `web_url` is the repository's page, for links to commits; an https repository is its own.
+    `web_url` is the repository's page, for links to commits; an https repository is its own. `token` opens a private
+    one, at `user` as the host wants it: any name will do for most, `x-access-token` for tokens of apps.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -47,33 +50,57 @@ class Settings(BaseModel):
     places: tuple[PathPlace, ...] = ()
     labels: dict[str, str] = {}
     web_url: str | None = Field(default=None, pattern=r"^https?://[^\s@]+$")
+    token: SecretRef | None = None
+    user: str = Field(default="oauth2", min_length=1)
+
+    @model_validator(mode="after")
+    def _token_goes_by_http(self) -> Self:
+        if self.token is not None and not re.fullmatch(r"https?://[^/]+/.*", self.repository, re.S):
+            raise ValueError("a token goes with an http(s) repository only; for ssh a key of this machine is used")
+        return self
 
 
 class History:
     """Reads first parents only: what a merge brought reached the branch when it was merged, not when it was written."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, world: World) -> None:
         self.name = settings.name
         self._told = settings
+        self._secrets = world.secrets
         self._paths = [pattern(glob) for glob in settings.paths]
         repository = settings.repository
         own = repository.removesuffix(".git") if repository.startswith("http") else None
         self._web = (settings.web_url or own or "").rstrip("/")
 
     def changes(self, days: Days) -> Iterator[NearbyChange]:
-        branches = Remote(self._told.repository, self._told.branch).fetch()
         oldest = days.start - timedelta(days=LEEWAY_DAYS)
-        commit: Commit | None = branches.base
-        while commit is not None:
-            at = _at(commit)
-            if at.date() < oldest:
-                return
-            parent = _parent(branches, commit)
+        branches = self._fetched(days, oldest)
+        for commit, at, parent in _walked(branches, oldest):
             if at.date() in days:
                 files = self._files(branches, commit, parent)
                 if files:
                     yield self._change(branches, commit, at, files)
-            commit = parent
+
+    def _fetched(self, days: Days, oldest: date) -> Branches:
+        """What came since `oldest`; everything where the server cannot leave out the rest.
+
+        A change is told by what its parent was: where that of a change of `days` was left out, all is needed too.
+        """
+        login = None if self._told.token is None else self._login
+        remote = Remote(self._told.repository, self._told.branch, login, self._secrets.redact)
+        try:
+            branches = remote.fetch(since=datetime.combine(oldest, time(), UTC))
+        except Unavailable:  # so says a server that knows no dates, and any where nothing is as new
+            branches = remote.fetch(history=False)
+            return branches if _at(branches.base).date() < oldest else remote.fetch()
+        walked = _walked(branches, oldest)
+        cut = any(commit.parents and parent is None and at.date() >= days.start for commit, at, parent in walked)
+        return remote.fetch() if cut else branches
+
+    def _login(self) -> Login:
+        if self._told.token is None:
+            raise ValueError("a login needs a token")
+        return Login(user=self._told.user, password=self._secrets.get(self._told.token).get_secret_value())
 
     def _files(self, branches: Branches, commit: Commit, parent: Commit | None) -> dict[str, Any]:
         """Changed paths that are looked at, each with the blob that tells what it was or is."""
@@ -147,6 +174,15 @@ def _metadata(content: bytes) -> Iterator[Any]:
             yield document.get("metadata")
 
 
+def _walked(branches: Branches, oldest: date) -> Iterator[tuple[Commit, datetime, Commit | None]]:
+    """Commits of the branch from the newest back to `oldest`, with their instants and first parents."""
+    commit: Commit | None = branches.base
+    while commit is not None and (at := _at(commit)).date() >= oldest:
+        parent = _parent(branches, commit)
+        yield commit, at, parent
+        commit = parent
+
+
 def _at(commit: Commit) -> datetime:
     try:
         return datetime.fromtimestamp(commit.commit_time, tz=UTC)
@@ -165,4 +201,4 @@ def _parent(branches: Branches, commit: Commit) -> Commit | None:
 
 
 def make(settings: Settings, world: World) -> History:
-    return History(settings)
+    return History(settings, world)

@@ -11,6 +11,7 @@ from finops_ai.domain.episode import Acknowledgement, Episode, EpisodeState
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.message import Message
 from finops_ai.domain.page_decision import Told
+from finops_ai.domain.text import one_line
 from finops_ai.ledger import acknowledgements, decisions, findings
 from finops_ai.ledger.connect import transaction
 from finops_ai.reporting.page import PageContext, page_body
@@ -30,7 +31,8 @@ def acknowledge(engine: Engine, key: str, *, by: str, note: str, as_of: datetime
         return found
     taken = found.with_(state=EpisodeState.ACKNOWLEDGED)
     body = page_body(taken, context=PageContext(as_of=as_of, complete_through=None))
-    body |= {"acknowledged_by": by, "note": note}
+    who = f"Taken by {one_line(by, 80)}{f' ({one_line(note, 200)})' if note else ''}."
+    body |= {"acknowledged_by": by, "note": note, "summary": f"{who} {body['summary']}"}
     standing = {one.team: one for one in decisions.decisions(engine, as_of, key=found.key)}
     paged = [one for one in standing.values() if one.told is Told.PAGED]
     messages = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -65,7 +65,9 @@ def told(
         settings=voice.settings,
         detect=detect,
     )
-    return done.decisions, tuple(messages(turn, done, series_of, judged, voice.answer_links))
+    said = messages(turn, done, series_of, judged, voice.answer_links)
+    zone = {"time_zone": voice.settings.digest_zone}
+    return done.decisions, tuple(replace(one, body={**one.body, **zone}) for one in said)
 
 
 def answers(turn: Turn, episodes: Sequence[Episode]) -> Answers:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from finops_ai.domain.episode import BUDGET_KINDS, DATA_KINDS, Cause, Episode, EpisodeState, Severity
+from finops_ai.domain.episode import BUDGET_KINDS, COST_KINDS, DATA_KINDS, Cause, Episode, EpisodeState, Severity
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.focus import NONE
 from finops_ai.domain.money import Money, plain, total
@@ -21,6 +21,7 @@ PLACES = ("x_cost_center", "x_ai_model", "service_name", "x_sku_group")
 """Keys that name an episode's place, from wide to narrow."""
 
 NAME_LENGTH = 48
+UNNAMED = "all of it: the bill names no part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,8 +74,24 @@ def page_body(episode: Episode, *, context: PageContext) -> dict[str, Any]:
         "feedback": str(episode.feedback.verdict) if episode.feedback else None,
         "links": dict(context.links),
         "next": f"finops-ai explain {shlex.quote(episode.key)}",
+        **({"steps": told} if (told := steps(episode, context)) else {}),
         **({"changes_nearby": [dict(one) for one in context.changes_nearby]} if context.changes_nearby else {}),
     }
+
+
+def steps(episode: Episode, context: PageContext) -> list[str]:
+    """What whoever is paged does now, in order; nothing once it is over."""
+    if episode.state is EpisodeState.RESOLVED:
+        return []
+    found = []
+    for change in context.changes_nearby[:1]:
+        by = f" by {change['who']}" if change.get("who") else ""
+        found.append(f"Look at {change['what']}{by} first: {change['words']}.")
+    if episode.state is EpisodeState.OPEN:
+        found.append(f"Take it, so that others know: finops-ai episodes ack {shlex.quote(episode.key)}")
+    if episode.kind in COST_KINDS:
+        found.append("If the cost is meant, answer Expected; if nothing is wrong, False positive.")
+    return found
 
 
 def title(episode: Episode) -> str:
@@ -158,4 +175,4 @@ def _money(amount: Money) -> str:
 
 
 def _cause(cause: Cause) -> dict[str, str]:
-    return {"what": _names(cause.what.items()), "excess": plain(cause.excess.amount), "note": cause.note}
+    return {"what": _names(cause.what.items()) or UNNAMED, "excess": plain(cause.excess.amount), "note": cause.note}

@@ -124,6 +124,7 @@ def described(message: Message) -> dict[str, str]:
         "title": str(body["title"]),
         **{name.lower().replace(" ", "_"): value for name, value in figures(body)},
         **{f"answer_{_label_name(verdict)}": href for verdict, href in web_links(body.get("answers"))},
+        "steps": " ".join(f"{number}. {step}" for number, step in enumerate(body.get("steps") or (), 1)),
         "next": str(body.get("next") or ""),
     }
     shown = {name: one_line(value, ANNOTATION_CHARS) for name, value in told.items()}

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 CENT = Decimal("0.01")
+UNPLACED = frozenset({"(none)", "(untagged)", ""})
+"""Values of a place that name nothing."""
 
 
 def amount(text: str, currency: str, *, sign: bool = False) -> str:
@@ -34,6 +37,22 @@ def since(body: Mapping[str, Any]) -> str:
     return f"{opened} ({days} day{'s' if days != 1 else ''})"
 
 
+def clock(told: object, body: Mapping[str, Any]) -> str:
+    """An instant as the body's `time_zone` has it, such as `2026-05-24 09:05 CEST`; a day or other text as it is."""
+    text = str(told)
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return text
+    return text if at.tzinfo is None else f"{at.astimezone(ZoneInfo(body.get('time_zone') or 'UTC')):%Y-%m-%d %H:%M %Z}"
+
+
+def nearby(change: Mapping[str, Any], body: Mapping[str, Any]) -> list[str]:
+    """Who changed something, when, and what that has to do with it: those that are known."""
+    when = clock(change["when"], body) if change.get("when") else ""
+    return [told for told in (str(change.get("who") or ""), when, str(change.get("words") or "")) if told]
+
+
 def figures(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What a page says in figures: name and value, those that its body has."""
     excess, currency = body.get("excess"), body.get("currency")
@@ -41,8 +60,9 @@ def figures(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     if isinstance(excess, Mapping):
         found.append(("So far", sums(excess)))
     elif excess is not None and currency:
-        found.append(("So far", amount(excess, currency, sign=True)))
-        if body.get("projected") is not None and body.get("state") != "resolved":
+        over = body.get("state") == "resolved"
+        found.append(("Came to" if over else "So far", amount(excess, currency, sign=True)))
+        if body.get("projected") is not None and not over:
             found.append(("By month end", amount(body["projected"], currency, sign=True)))
         for name in ("observed", "expected"):
             if body.get(name) is not None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.message import Message
 from finops_ai.domain.text import one_line
-from finops_ai.sinks.figures import figures, lines, unlisted
+from finops_ai.sinks.figures import UNPLACED, clock, figures, lines, nearby, unlisted
 from finops_ai.sinks.pages import Act, act_of, is_storm, severity_of, web_links, wrong_kind
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ NEARBY_SHOWN = 5
 TEXT_CHARS = 250
 SUBJECT_CHARS = 140
 FIGURE_CHARS = 60
-UNPLACED = frozenset({"(none)", "(untagged)", ""})
 
 COLOURS = {"critical": "#b3261e", "error": "#c2410c", "warning": "#9a6700", "info": "#0067a5"}
 RESOLVED = "#2e7d32"
@@ -79,7 +78,8 @@ def _page(message: Message) -> dict[str, Any]:
         "lines": told[:LINES_SHOWN],
         "lines_title": "What it is made of" if body.get("causes") else "The dearest first",
         "more": unlisted(body, LINES_SHOWN),
-        "nearby": [_near(change) for change in (body.get("changes_nearby") or ())[:NEARBY_SHOWN]],
+        "nearby": [_near(change, body) for change in (body.get("changes_nearby") or ())[:NEARBY_SHOWN]],
+        "steps": [_shown(str(step), TEXT_CHARS) for step in (body.get("steps") or ())[:NEARBY_SHOWN]],
         "answers": [(VERDICTS.get(verdict, verdict), href) for verdict, href in web_links(answers)],
         "links": web_links(body.get("links")),
         "facts": _facts(body),
@@ -108,9 +108,9 @@ def _colour(message: Message) -> str:
     return RESOLVED if act is Act.RESOLVE else COLOURS[severity_of(message.body)]
 
 
-def _near(change: Mapping[str, Any]) -> dict[str, str]:
+def _near(change: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, str]:
     found = web_links({"": str(change.get("url") or "")})
-    rest = (_shown(str(change[name]), TEXT_CHARS) for name in ("who", "when", "words") if change.get(name))
+    rest = (_shown(told, TEXT_CHARS) for told in nearby(change, body))
     return {
         "what": _shown(str(change.get("what") or "a change"), TEXT_CHARS),
         "href": found[0][1] if found else "",
@@ -121,7 +121,7 @@ def _near(change: Mapping[str, Any]) -> dict[str, str]:
 def _facts(body: Mapping[str, Any]) -> list[str]:
     found = []
     if body.get("data_as_of"):
-        found.append(f"data as of {str(body['data_as_of'])[:16].replace('T', ' ')} UTC")
+        found.append(f"data as of {clock(body['data_as_of'], body)}")
     if body.get("complete_through"):
         found.append(f"complete through {body['complete_through']}")
     for name, words in (("cost_basis", "{} cost"), ("forecaster", "expected by {}"), ("threshold", "threshold: {}")):
@@ -137,6 +137,7 @@ def _text(page: Mapping[str, Any]) -> str:
         [page["title"], "", page["summary"]],
         [f"{name:<{width}}  {value}" for name, value in page["figures"]],
         _listed(page["lines_title"], [f"{figure}  {what}" for figure, what in page["lines"]], page["more"]),
+        _listed("What to do now", [f"{number}. {step}" for number, step in enumerate(page["steps"], 1)]),
         _listed("Changed nearby", [" ".join(filter(None, (n["what"], n["rest"], n["href"]))) for n in page["nearby"]]),
         _listed("Was this page right?", [f"{text}: {href}" for text, href in page["answers"]]),
         [f"{text}: {href}" for text, href in page["links"]],

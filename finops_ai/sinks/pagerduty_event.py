@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from finops_ai.domain.message import Message
-from finops_ai.sinks.figures import sums
+from finops_ai.sinks.figures import UNPLACED, nearby, sums
 from finops_ai.sinks.pages import Act, act_of, is_storm, is_web, severity_of, short_key, web_links, wrong_kind
 
 DEDUP_KEY_CHARS = 255
@@ -113,10 +113,10 @@ def dedup_key(key: str) -> str:
 
 
 def _payload(body: Mapping[str, Any]) -> dict[str, Any]:
-    names = {**body.get("scope", {}), **body.get("where", {})}
+    names = _named({**body.get("scope", {}), **body.get("where", {})})
     fields = {
         "summary": _cut(body["summary"], SUMMARY_CHARS),
-        "source": _cut(" · ".join(names.values())) or "finops-ai",
+        "source": _cut(" · ".join(dict.fromkeys(names.values()))) or "finops-ai",
         "severity": severity_of(body),
         "timestamp": body.get("data_as_of"),
         "component": _cut(names.get("service_name", "")),
@@ -131,12 +131,27 @@ def _details(body: Mapping[str, Any]) -> dict[str, Any]:
     currency = body["currency"]
     amounts = {name: f"{body[name]} {currency}" for name in ("excess", "projected", "expected", "observed")}
     causes = [
-        {"what": _cut(cause["what"]), "excess": f"{cause['excess']} {currency}", "note": _cut(cause["note"])}
+        {
+            "what": _cut(cause["what"]),
+            "excess": f"{cause['excess']} {currency}",
+            "note": _cut(cause["note"]),
+        }
         for cause in body.get("causes", ())
     ]
     facts = {name: _cut(str(body[name])) for name in FACTS if body.get(name) is not None}
-    where = {name: _cut(value) for name, value in body.get("where", {}).items()}
-    return {**amounts, **facts, "where": where, "causes": causes}
+    where = {name: _cut(value) for name, value in _named(body.get("where", {})).items()}
+    steps = {"what_to_do_now": [_cut(str(step)) for step in body["steps"]]} if body.get("steps") else {}
+    changed = [
+        _cut(" · ".join([str(change.get("what") or "a change"), *nearby(change, body)]))
+        for change in body.get("changes_nearby") or ()
+    ]
+    told = {**steps, **amounts, **facts, "where": where, "causes": causes}
+    return {**told, "changed_nearby": changed} if changed else told
+
+
+def _named(places: Mapping[str, str]) -> dict[str, str]:
+    """Without what stands for no name at all."""
+    return {key: value for key, value in places.items() if value not in UNPLACED}
 
 
 def _storm(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -175,6 +190,7 @@ def _trimmed(event: dict[str, Any]) -> dict[str, Any]:
     for holder, name in (
         (details, "items"),
         (details, "causes"),
+        (details, "changed_nearby"),
         (details, "where"),
         (event, "images"),
         (event, "links"),

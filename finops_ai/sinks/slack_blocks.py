@@ -8,7 +8,7 @@ from typing import Any
 
 from finops_ai.domain.message import Message
 from finops_ai.domain.text import one_line
-from finops_ai.sinks.figures import figures, lines, unlisted
+from finops_ai.sinks.figures import clock, figures, lines, nearby, unlisted
 from finops_ai.sinks.pages import Act, act_of, severity_of, web_links, wrong_kind
 
 TEXT_CHARS = 3_000
@@ -67,7 +67,8 @@ def blocks(message: Message, *, interactive: bool) -> list[Block]:
     if fields := [_field(name, value) for name, value in figures(body)[:FIELDS]]:
         found.append({"type": "section", "fields": fields})
     found += _lines(lines(body), unlisted(body, LINES_SHOWN))
-    found += _nearby(body.get("changes_nearby") or ())
+    found += _steps(body)
+    found += _nearby(body)
     if act is not None and act is not Act.RESOLVE and (buttons := _buttons(message, interactive)):
         found.append({"type": "actions", "block_id": ACTION, "elements": buttons})
     return found + _footer(body)
@@ -108,14 +109,22 @@ def _lines(told: Sequence[tuple[str, str]], unlisted: int) -> list[Block]:
     return [{"type": "section", "text": {"type": "plain_text", "text": text[:TEXT_CHARS], "emoji": False}}]
 
 
-def _nearby(changes: Sequence[Mapping[str, Any]]) -> list[Block]:
+def _steps(body: Mapping[str, Any]) -> list[Block]:
+    told = [f"{number}. {one_line(step, LINE_CHARS)}" for number, step in enumerate((body.get("steps") or ())[:5], 1)]
+    if not told:
+        return []
+    text = "\n".join(["What to do now", *told])
+    return [{"type": "section", "text": {"type": "plain_text", "text": text[:TEXT_CHARS], "emoji": False}}]
+
+
+def _nearby(body: Mapping[str, Any]) -> list[Block]:
     """Changes associated with the place and time, each a link where it has one."""
     shown = []
-    for change in changes[:5]:
+    for change in (body.get("changes_nearby") or ())[:5]:
         what = escape(str(change.get("what") or "a change"))
         address = web_links({"": str(change.get("url") or "")})
         told = f"<{address[0][1]}|{what.replace('|', '¦')}>" if address else what
-        rest = " · ".join(escape(str(change[name])) for name in ("who", "when", "words") if change.get(name))
+        rest = " · ".join(map(escape, nearby(change, body)))
         shown.append(f"• {told}{f' · {rest}' if rest else ''}")
     if not shown:
         return []
@@ -157,7 +166,7 @@ def _footer(body: Mapping[str, Any]) -> list[Block]:
     ]
     facts = []
     if body.get("data_as_of"):
-        facts.append(f"data as of {escape(str(body['data_as_of'])[:16].replace('T', ' '))} UTC")
+        facts.append(f"data as of {escape(clock(body['data_as_of'], body))}")
     if body.get("complete_through"):
         facts.append(f"complete through {escape(str(body['complete_through']))}")
     facts.extend(escape(str(body[name])) for name in ("when", "next") if body.get(name))

@@ -75,7 +75,8 @@ def test_every_kind_is_within_the_limits_however_hostile_its_names(message: Mess
 
 def test_a_page_tells_state_figures_causes_changes_and_asks() -> None:
     found = checked(page())
-    header, summary, figures, causes, nearby, actions, footer = found
+    header, summary, figures, causes, steps, nearby, actions, footer = found
+    assert steps["text"]["text"].startswith("What to do now\n1. ")
     assert header["text"]["text"].startswith("🟡 ml-serve · clip-vit-l")
     assert summary["text"]["text"].startswith("[WARN] ml-serve")
     assert "*So far*\n+3,295.35 USD" in [field["text"] for field in figures["fields"]]
