@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.coherence import sums_of
-from finops_ai.forecasting.outlook import Outlook
+from finops_ai.forecasting.outlook import OVER, Outlook
 from finops_ai.forecasting.reconcile import Sum, reconcile
 
+_UNINFORMED = 1e4  # times the variance: how little a forecast is worth that was not told of an end
 _LEAST_DAYS = 20  # judged days from which on a scope's own error counts more than its unit
 _RIGHT = 1e-3  # of the usual error: so small a difference is none
 _USUAL_ERROR = 0.5  # units, where nothing was judged
@@ -49,10 +50,9 @@ def _family(members: Sequence[tuple[Outlook, int]], sums: Sequence[Sum]) -> None
     for law in reversed(sums):  # a parent may go as low as its children
         lowest[law.parent] = min(lowest[law.parent], float(lowest[list(law.children)].sum()))
     agreed = np.empty_like(point)
-    ended = np.stack([one.ended[row] for one, row in members])
-    for same in _alike(ended):  # what is over stays at nothing
-        weight = np.where(ended[:, same[0]], 0.0, variance)
-        agreed[:, same] = reconcile(point[:, same], weight, sums, lowest)
+    told = np.stack([one.told[row] for one, row in members])
+    for same in _alike(told):
+        agreed[:, same] = reconcile(point[:, same], _informed(variance, told[:, same[0]], sums), sums, lowest)
     free = np.full(len(members), -np.inf)
     for k in range(past.shape[1]):
         made = np.where(np.isfinite(past[:, k]), past[:, k], regular[:, k])
@@ -64,10 +64,20 @@ def _family(members: Sequence[tuple[Outlook, int]], sums: Sequence[Sum]) -> None
         one.point[row], one.past[row] = now, then
 
 
-def _alike(ended: NDArray[np.bool_]) -> list[NDArray[np.intp]]:
-    """Days of equal columns of `ended` (scopes, days)."""
-    _, kind = np.unique(ended, axis=1, return_inverse=True)
+def _alike(told: NDArray[np.int8]) -> list[NDArray[np.intp]]:
+    """Days of equal columns of `told` (scopes, days)."""
+    _, kind = np.unique(told, axis=1, return_inverse=True)
     return [np.flatnonzero(kind.ravel() == one) for one in range(int(kind.max()) + 1)]
+
+
+def _informed(variance: FloatArray, told: NDArray[np.int8], sums: Sequence[Sum]) -> FloatArray:
+    """What is over stays at nothing; where a scope was told of an end and none of its parts was, those give way."""
+    known = np.where(told == OVER, 0.0, variance)
+    for law in sums:
+        children = list(law.children)
+        if told[law.parent] and not told[children].any():
+            known[children] *= _UNINFORMED
+    return known
 
 
 def _variance(answer: FloatArray, past: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:

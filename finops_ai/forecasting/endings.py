@@ -10,7 +10,7 @@ import numpy as np
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
-from finops_ai.forecasting.outlook import Outlook
+from finops_ai.forecasting.outlook import LESS, OVER, Outlook
 
 _TOLD_DAYS = 14  # what ended earlier shows in the costs, or did not end
 _REMAINS = 0.05  # share of what a day might have cost that it may still cost
@@ -32,7 +32,7 @@ def end_uses(outlooks: Sequence[Outlook], series: Sequence[CostSeries], announce
         lost[at:] = one.point[row, at:]
         left = _REMAINS * np.maximum(one.point[row, at:] + one.above[row, at:], 0.0)
         one.point[row, at:], one.below[row, at:], one.above[row, at:] = 0.0, 0.0, left
-        one.ended[row, at:] = True
+        one.told[row, at:] = OVER
         around = Scope(scope.pairs[:-1]) if scope.pairs else None
         while around is not None and (around, currency) in place:
             other, parent = place[around, currency]
@@ -40,6 +40,7 @@ def end_uses(outlooks: Sequence[Outlook], series: Sequence[CostSeries], announce
                 break  # it ends by itself
             if other.group.end == one.group.end:
                 other.point[parent] -= lost
+                other.told[parent, at:] = np.maximum(other.told[parent, at:], LESS)
             around = Scope(around.pairs[:-1]) if around.pairs else None
 
 

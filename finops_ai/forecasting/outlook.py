@@ -39,6 +39,8 @@ _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
 
+LESS, OVER = 1, 2
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Outlook:
@@ -46,8 +48,9 @@ class Outlook:
 
     `past` is NaN where nothing was forecast, `answer` where a day is not known or the history was too short. `regular`
     is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
-    in. No forecast leaves `lowest` to `highest` (series,). `ended` (series, horizon_days) are days after an announced
-    end of use. Arrays are written to where uses end and where scopes are made to add up, before bands are drawn.
+    in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
+    of use, LESS where that of a part of the scope was announced. Arrays are written to where uses end and where scopes
+    are made to add up, before bands are drawn.
     """
 
     group: Group
@@ -64,7 +67,7 @@ class Outlook:
     past_above: FloatArray
     lowest: FloatArray
     highest: FloatArray
-    ended: NDArray[np.bool_]
+    told: NDArray[np.int8]
 
 
 def outlook(
@@ -103,7 +106,7 @@ def outlook(
         past_above=spread.past_above,
         lowest=lowest,
         highest=highest,
-        ended=np.zeros(state.point.shape, dtype=np.bool_),
+        told=np.zeros(state.point.shape, dtype=np.int8),
     )
 
 
