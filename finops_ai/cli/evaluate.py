@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +20,11 @@ SampleOption = Annotated[int, typer.Option("--sample", min=1, help="Only every s
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use.")]
 
 
+class ForecastPart(StrEnum):
+    PROPHET = "prophet"
+    BOOSTED = "boosted"
+
+
 OriginsOption = Annotated[
     str,
     typer.Option("--origins", help="Mornings, YYYY-MM-DD with commas [default: the last five firsts of a month]."),
@@ -31,12 +37,25 @@ def evaluate_forecast(
     sample: SampleOption = 1,
     jobs: JobsOption = 1,
     origins: OriginsOption = "",
+    without: Annotated[
+        list[ForecastPart] | None, typer.Option("--without", help="Leave this part out; may be given more than once.")
+    ] = None,
 ) -> None:
-    """Forecast 90 days on each origin from what was known then; one row for each series, origin and day."""
-    from finops_ai.app.evaluation import read_split
-    from finops_ai.app.evaluation_forecast import run
+    """Forecast 90 days on each origin from what was known then; one row for each series, origin and day.
 
-    run(read_split(input).every(sample), output, origins=_mornings(origins), jobs=jobs, progress=progress)
+    At the end it tells which forecasters were best on how many series, and which served them.
+    """
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_forecast import run, without_parts
+
+    run(
+        read_split(input).every(sample),
+        output,
+        origins=_mornings(origins),
+        jobs=jobs,
+        progress=progress,
+        settings=without_parts([one.value for one in without or ()]),
+    )
 
 
 def _mornings(origins: str) -> list[date]:

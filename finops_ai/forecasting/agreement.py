@@ -17,7 +17,7 @@ from finops_ai.forecasting.coherence import sums_of
 from finops_ai.forecasting.outlook import OVER, Outlook
 from finops_ai.forecasting.reconcile import Sum, reconcile
 
-_UNINFORMED = 1e4  # times the variance: how little a forecast is worth that was not told of an end
+_UNINFORMED = 1e4  # times the variance: how little a forecast is worth that was told nothing
 _LEAST_DAYS = 20  # judged days from which on a scope's own error counts more than its unit
 _RIGHT = 1e-3  # of the usual error: so small a difference is none
 _USUAL_ERROR = 0.5  # units, where nothing was judged
@@ -71,13 +71,14 @@ def _alike(told: NDArray[np.int8]) -> list[NDArray[np.intp]]:
 
 
 def _informed(variance: FloatArray, told: NDArray[np.int8], sums: Sequence[Sum]) -> FloatArray:
-    """What is over stays at nothing; where a scope was told of an end and none of its parts was, those give way."""
+    """What is over stays at nothing; where a scope was told something and none of its parts was, those give way."""
     known = np.where(told == OVER, 0.0, variance)
-    for law in sums:
+    unaware = np.zeros(len(known), dtype=np.bool_)
+    for law in sums:  # parents come before their children
         children = list(law.children)
-        if told[law.parent] and not told[children].any():
-            known[children] *= _UNINFORMED
-    return known
+        if (told[law.parent] or unaware[law.parent]) and not told[children].any():
+            unaware[children] = True
+    return np.where(unaware, known * _UNINFORMED, known)
 
 
 def _variance(answer: FloatArray, past: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.backtest import windows
+from finops_ai.forecasting.backtest import Window, windows
 from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
@@ -22,6 +22,7 @@ from finops_ai.forecasting.intervals import (
     band,
     carried,
     day_offsets,
+    for_young,
     measured_coverage,
     sum_offsets,
 )
@@ -35,11 +36,12 @@ from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
 _CLAMP_DAYS = 90
+_YOUNG_DAYS = 120  # of history, below which a series errs in its own way
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
 
-LESS, OVER = 1, 2
+OF_A_PART, OVER = 1, 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -49,11 +51,12 @@ class Outlook:
     `past` is NaN where nothing was forecast, `answer` where a day is not known or the history was too short. `regular`
     is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
     in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
-    of use, LESS where that of a part of the scope was announced. Arrays are written to where uses end and where scopes
-    are made to add up, before bands are drawn.
+    of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
+    announcements and where scopes are made to add up, before bands are drawn.
     """
 
     group: Group
+    windows: Sequence[Window]
     champions: list[str]
     errors: list[dict[str, float]]
     classes: NDArray[np.intp]
@@ -93,6 +96,7 @@ def outlook(
     lowest = settings.ceiling * np.minimum(recent.min(axis=1), 0.0)  # credits are forecast only where they were seen
     return Outlook(
         group=group,
+        windows=past,
         champions=state.champions,
         errors=state.errors,
         classes=classes,
@@ -122,13 +126,18 @@ def banded(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
     shrinkage = POOLED if pooled else settings.shrinkage
+    age = np.isfinite(one.group.values).cumsum(axis=1)
+    before = age[:, [window.origin - 1 for window in one.windows]]
+    young_then, young_now = before < _YOUNG_DAYS, age[:, -1] < _YOUNG_DAYS
     offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    offsets = for_young(offsets, residuals.days(), young_then, young_now)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
     ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
     sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
-    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))[:, :, ends]
+    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    sum_spread = for_young(sum_spread, residuals.sums(), young_then, young_now)[:, :, ends]
     totals = np.clip(
         band(sums, below, above, sum_spread),
         (one.lowest[:, None] * (np.array(ends) + 1))[:, None],

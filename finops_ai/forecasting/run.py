@@ -13,8 +13,8 @@ from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.agreement import agree
+from finops_ai.forecasting.announcements import announce
 from finops_ai.forecasting.baseline import Baseline
-from finops_ai.forecasting.endings import end_uses
 from finops_ai.forecasting.matrix import align
 from finops_ai.forecasting.outlook import VERSIONED, banded, outlook
 from finops_ai.forecasting.settings import ForecastSettings
@@ -50,7 +50,7 @@ def forecast_all(
             blocks.append((block, changes_of(block, scopes, horizon_days, announced)))
     taught = teach(blocks, horizon_days, settings)
     ahead = [outlook(series, block, changes, horizon_days, dearest, taught, settings) for block, changes in blocks]
-    end_uses(ahead, series, announced)
+    announce(ahead, series, announced)
     if settings.reconciled:
         agree(ahead, series)
     for each in ahead:

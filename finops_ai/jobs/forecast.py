@@ -15,6 +15,7 @@ from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.money import plain, total
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days
+from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.coherence import Coherent, coherent
 from finops_ai.forecasting.explain import explain_all
@@ -34,6 +35,7 @@ LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
 )
 """Scopes that are forecast and watched: total, cost center, AI model, cost center x service."""
 
+_QUIET_DAYS = 28
 _BANDS = {"low_95": LOW_95, "low_80": LOW_80, "high_80": HIGH_80, "high_95": HIGH_95}
 _KEYS = tuple(dict.fromkeys(key for level in LEVELS_OF_SCOPE for key in level))
 
@@ -61,7 +63,7 @@ def forecast(
     charged = as_billed(other, begun)
     known = both(begun, charged)
     whole = usage, other
-    usage, other = extended(usage, begun), extended(other, charged)
+    usage, other = [*extended(usage, begun), *_launches(usage, announced)], extended(other, charged)
     turn.progress(f"forecasting {len(usage)} series")
     issued_on = turn.as_of.date()
     found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings, announced=announced)
@@ -118,6 +120,24 @@ def _from_one_day(*kinds: Sequence[CostSeries]) -> list[list[CostSeries]]:
         [replace(one, complete_through=through.get(one.currency, one.complete_through)) for one in kind]
         for kind in kinds
     ]
+
+
+def _launches(usage: Sequence[CostSeries], announced: Sequence[KnownEvent]) -> list[CostSeries]:
+    """Scopes that an announced sum falls on and that never cost anything: a month of nothing, to be added to."""
+    known = {(one.scope, one.currency) for one in usage}
+    made: dict[tuple[Scope, str], CostSeries] = {}
+    for event in announced:
+        like = next((one for one in usage if event.adds and one.currency == event.adds.currency), None)
+        told = dict(event.scope.pairs)
+        for level in LEVELS_OF_SCOPE:
+            if like is None or not all(name in told for name in level):
+                continue
+            key = Scope(tuple((name, told[name]) for name in level)), like.currency
+            if key not in known and key not in made:
+                end = like.complete_days.end
+                days = Days(end - timedelta(days=_QUIET_DAYS), end)
+                made[key] = replace(like, scope=key[0], days=days, values=np.zeros(_QUIET_DAYS))
+    return list(made.values())
 
 
 def _with_fees(usage: Forecast, fees: Forecast | None) -> Forecast:

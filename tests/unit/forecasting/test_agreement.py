@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from decimal import Decimal
 
 import numpy as np
 
 from finops_ai.domain.forecast import LEVELS, Forecast
 from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.money import Money
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.forecasting.coherence import sums_of
@@ -99,3 +101,52 @@ def test_an_announced_end_takes_its_cost_from_every_scope_around_it_and_from_no_
     sibling = Scope((("x_cost_center", "search"), ("service_name", "ec2")))
     assert abs(after[sibling].median.sum() / before[sibling].median.sum() - 1) < 0.02
     assert _away(after) < 1e-6
+
+
+def _event(scope: Scope, first: int, **effect: object) -> KnownEvent:
+    start = START + timedelta(days=first)
+    return KnownEvent(scope=scope, days=Days(start, start + timedelta(days=1)), note="planned", **effect)  # type: ignore[arg-type]
+
+
+def test_an_announced_sum_moves_the_scope_and_all_around_it_by_that_sum() -> None:
+    bill = Bill(days=300)
+    scope = Scope((("service_name", "ec2"), ("x_cost_center", "search")))
+    launch = _event(scope, 310, adds=Money(Decimal(500), "USD"))
+    before, after = _found(bill, 300), _found(bill, 300, announced=(launch,))
+    for one in (
+        Scope(),
+        Scope((("x_cost_center", "search"),)),
+        Scope((("x_cost_center", "search"), ("service_name", "ec2"))),
+    ):
+        moved = after[one].median - before[one].median
+        assert np.abs(moved[:10]).max() < 5
+        assert np.abs(moved[10:] - 500).max() < 25
+    vision = Scope((("x_cost_center", "vision"),))
+    assert np.abs(after[vision].median - before[vision].median).max() < 10
+    assert _away(after) < 1e-6
+
+
+def test_a_sum_of_what_never_cost_anything_moves_what_will_hold_it() -> None:
+    launch = _event(Scope((("x_cost_center", "new"),)), 310, adds=Money(Decimal(800), "USD"))
+    other = _event(Scope((("x_cost_center", "new"),)), 310, adds=Money(Decimal(800), "EUR"))
+    bill = Bill(days=300)
+    before, after, foreign = (_found(bill, 300, announced=each) for each in ((), (launch,), (other,)))
+    assert np.abs(after[Scope()].median[10:] - before[Scope()].median[10:] - 800).max() < 40
+    assert foreign[Scope()].median.tobytes() == before[Scope()].median.tobytes()
+
+
+def test_an_announced_price_changes_what_it_is_the_price_of() -> None:
+    bill = Bill(days=300)
+    scope = Scope((("x_cost_center", "search"), ("service_name", "bedrock")))
+    cut = _event(Scope((("service_name", "bedrock"),)), 310, times=Decimal("0.8"))
+    before, after = _found(bill, 300), _found(bill, 300, announced=(cut,))
+    saved = 0.2 * before[scope].median[10:]
+    for one in (scope, Scope((("x_cost_center", "search"),)), Scope()):
+        assert np.abs(before[one].median[10:] - after[one].median[10:] - saved).max() < 0.1 * saved.max()
+
+
+def test_what_began_before_the_forecast_is_in_the_costs_already() -> None:
+    bill = Bill(days=300)
+    begun = _event(Scope((("x_cost_center", "search"),)), 295, adds=Money(Decimal(500), "USD"))
+    before, after = _found(bill, 300), _found(bill, 300, announced=(begun,))
+    assert after[Scope()].median.tobytes() == before[Scope()].median.tobytes()
