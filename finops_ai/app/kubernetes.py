@@ -8,7 +8,7 @@ from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from finops_ai.allocation.kubernetes import (
     ATTRIBUTION_KEYS,
@@ -23,10 +23,6 @@ from finops_ai.domain.errors import ConfigError, UsageError
 from finops_ai.domain.focus import ALLOCATED, canonical_tag
 from finops_ai.domain.money import EXACT
 from finops_ai.domain.period import Days
-from finops_ai.sources.base import Keep
-
-if TYPE_CHECKING:
-    from finops_ai.jobs.workloads import Attribution
 
 Row = Mapping[str, Any]
 
@@ -117,15 +113,6 @@ def tags_needed(config: Config, modules: Mapping[str, ModuleType]) -> set[str]:
     match = {key for one in config.allocation.kubernetes for key in one.match}
     asked = {canonical_tag(key.removeprefix("tag:")) for key in match if key.startswith("tag:")}
     return asked.union(*cluster_tags(config, modules).values())
-
-
-def attribution(config: Config, keep: Keep) -> Attribution:
-    """What the ledger knows of workloads, for the place of an episode."""
-    from finops_ai.app import parts
-    from finops_ai.jobs.workloads import Attribution
-
-    uncounted = parts.uncounted_of(config) & set(cluster_tags(config, parts.kinds().sources))
-    return Attribution(kept=bool({"namespace", "*"} & set(keep.tags)), sources=tuple(sorted(uncounted)))
 
 
 def cluster_tags(config: Config, modules: Mapping[str, ModuleType]) -> dict[str, tuple[str, ...]]:

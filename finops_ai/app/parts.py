@@ -36,6 +36,7 @@ from finops_ai.world.world import World
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
+    from finops_ai.jobs.workloads import Attribution
     from finops_ai.policy.judge import Judge
 
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -252,6 +253,8 @@ def known_events(config: Config) -> tuple[KnownEvent, ...]:
             days=Days(one.start, one.end + timedelta(days=1)),
             note=one.note,
             ends_use=one.ends_use,
+            adds=None if one.adds_per_day is None or one.currency is None else Money(one.adds_per_day, one.currency),
+            times=one.times,
         )
         for one in config.known_events
     )
@@ -266,6 +269,14 @@ def uncounted_of(config: Config) -> frozenset[str]:
     return frozenset(
         name for name, counts in told.items() if counts == "never" or (counts == "auto" and name in billed)
     )
+
+
+def attribution(config: Config, keep: Keep) -> Attribution:
+    """What the ledger knows of workloads, for the place of an episode."""
+    from finops_ai.jobs.workloads import Attribution
+
+    uncounted = uncounted_of(config) & set(kubernetes.cluster_tags(config, kinds().sources))
+    return Attribution(kept=bool({"namespace", "*"} & set(keep.tags)), sources=tuple(sorted(uncounted)))
 
 
 def settle_days(config: Config) -> dict[str, int]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 from finops_ai.allocation.rules import Rules
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.app import alerts, drifting, oncall, parts
-from finops_ai.app.kubernetes import Clusters, attribution
+from finops_ai.app.kubernetes import Clusters
 from finops_ai.app.models import Models
 from finops_ai.config import Config
 from finops_ai.domain.episode import FeedbackVerdict
@@ -130,7 +130,7 @@ class App:
                 announced=parts.known_events(self.config),
                 budgets=parts.budgets_of(self.config),
                 data_owners=self.config.data_quality.by_source(),
-                attribution=attribution(self.config, self.keep),
+                attribution=parts.attribution(self.config, self.keep),
                 voice=alerts.voice(self.config, self.world.secrets, as_of),
             )
 
