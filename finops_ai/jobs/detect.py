@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 from finops_ai.detection.answers import accepted_levels
 from finops_ai.detection.budgets import advance_budgets
@@ -11,6 +12,7 @@ from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.budget import Budget
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
+from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.scope import Scope
@@ -91,11 +93,16 @@ def detect(
     judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     decisions, messages = told(turn, episodes, by_key, judged, voice=voice, detect=settings)
     if not turn.dry_run:
-        with transaction(turn.engine) as connection:
-            findings.record(connection, as_of=turn.as_of, scores=found.scores, episodes=episodes)
-            findings.record(connection, as_of=turn.as_of, decisions=decisions, messages=messages)
-            findings.forget(connection, turn.as_of - timedelta(days=voice.keep_days))
+        _keep(turn, voice, scores=found.scores, episodes=episodes, decisions=decisions, messages=messages)
     return _outcome(turn, episodes, series=len(watched), messages=len(messages))
+
+
+def _keep(turn: Turn, voice: Voice, *, episodes: Sequence[Episode], scores: Sequence[Score], **said: Any) -> None:
+    """All of it in one transaction, and nothing that is older than anybody asks for."""
+    with transaction(turn.engine) as connection:
+        findings.record(connection, as_of=turn.as_of, scores=scores, episodes=episodes)
+        findings.record(connection, as_of=turn.as_of, **said)
+        findings.forget(connection, turn.as_of - timedelta(days=voice.keep_days))
 
 
 def _is_watched(scope: Scope) -> bool:
