@@ -108,29 +108,6 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatA
     return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
 
 
-def for_young(offsets: FloatArray, error: FloatArray, then: NDArray[np.bool_], now: NDArray[np.bool_]) -> FloatArray:
-    """`offsets` (series, len(LEVELS), days), wider for series that are young `now` (series,) if such ones needed it.
-
-    `error` (series, windows, days) are the backtest's in units, `then` (series, windows) says where a series was young.
-    What is short of history errs in its own way, and old series would not tell.
-    """
-    if not now.any():
-        return offsets
-    rows, windows = np.nonzero(then)
-    seen = error[rows, windows]
-    wider = offsets.copy()
-    for level, (low, high) in _BANDS.items():
-        bound = np.where(seen < 0, offsets[rows, low], offsets[rows, high])
-        used = np.divide(seen, bound, out=np.full(seen.shape, np.nan), where=np.abs(bound) > 0)
-        known = used[np.isfinite(used)]
-        if len(known) >= _SMALL_CLASS:
-            needed = float(np.clip(np.quantile(known, level), 1.0, _MOST_WIDENING))
-            inner = level < max(_BANDS)
-            for one in range(low, high + 1) if inner else (low, high):
-                wider[now, one] = offsets[now, one] * needed
-    return wider
-
-
 def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
     """`offsets` (series, len(LEVELS), days) of days or sums, widened as the newest backtest shows to be needed.
 

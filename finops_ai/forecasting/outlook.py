@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.backtest import Window, windows
+from finops_ai.forecasting.backtest import windows
 from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
@@ -22,7 +22,6 @@ from finops_ai.forecasting.intervals import (
     band,
     carried,
     day_offsets,
-    for_young,
     measured_coverage,
     sum_offsets,
 )
@@ -36,7 +35,6 @@ from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
 _CLAMP_DAYS = 90
-_YOUNG_DAYS = 120  # of history, below which a series errs in its own way
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
@@ -56,7 +54,6 @@ class Outlook:
     """
 
     group: Group
-    windows: Sequence[Window]
     champions: list[str]
     errors: list[dict[str, float]]
     classes: NDArray[np.intp]
@@ -96,7 +93,6 @@ def outlook(
     lowest = settings.ceiling * np.minimum(recent.min(axis=1), 0.0)  # credits are forecast only where they were seen
     return Outlook(
         group=group,
-        windows=past,
         champions=state.champions,
         errors=state.errors,
         classes=classes,
@@ -126,18 +122,13 @@ def banded(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
     shrinkage = POOLED if pooled else settings.shrinkage
-    age = np.isfinite(one.group.values).cumsum(axis=1)
-    before = age[:, [window.origin - 1 for window in one.windows]]
-    young_then, young_now = before < _YOUNG_DAYS, age[:, -1] < _YOUNG_DAYS
     offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
-    offsets = for_young(offsets, residuals.days(), young_then, young_now)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
     ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
     sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
-    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))
-    sum_spread = for_young(sum_spread, residuals.sums(), young_then, young_now)[:, :, ends]
+    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))[:, :, ends]
     totals = np.clip(
         band(sums, below, above, sum_spread),
         (one.lowest[:, None] * (np.array(ends) + 1))[:, None],
