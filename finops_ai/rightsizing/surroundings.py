@@ -15,7 +15,7 @@ from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.manifest.find import CONTAINER_LISTS
 from finops_ai.rightsizing.manifest.read import child, compose, items, word
-from finops_ai.rightsizing.placement import Placement, place
+from finops_ai.rightsizing.placement import LATENCY, Placement, place
 from finops_ai.rightsizing.settings import Settings
 
 _KINDS = (
@@ -59,6 +59,7 @@ class Surroundings:
     containers: Mapping[str, Runs] | None = None
     notes: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
+    is_latency: bool = False
 
 
 def surroundings(files: Mapping[str, str], workload: Workload, settings: Settings | None = None) -> Surroundings:
@@ -78,7 +79,14 @@ def surroundings(files: Mapping[str, str], workload: Workload, settings: Setting
         containers=containers if declared and containers else None,
         notes=tuple(note for one in declared for note in _notes(one, mine)),
         placement=_placed(declared, mine, workload, settings) if settings else Placement(),
+        is_latency=settings is not None and any(_service(one, settings) == LATENCY for one in declared),
     )
+
+
+def _service(one: Node, settings: Settings) -> str:
+    """The workload's class of service: a label of its pods, else of its own."""
+    on_pods = word(_pod(one) or one, "metadata", "labels", settings.slo_label)
+    return on_pods or word(one, "metadata", "labels", settings.slo_label)
 
 
 def _placed(declared: Sequence[Node], objects: Sequence[Node], workload: Workload, settings: Settings) -> Placement:

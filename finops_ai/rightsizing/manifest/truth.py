@@ -16,6 +16,11 @@ from finops_ai.rightsizing.settings import Place
 
 RESOURCES = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
 
+
+class Undeclared(Rejected):
+    """No file declares the workload: nothing there could be changed, now or later."""
+
+
 Agrees = Callable[[Mapping[str, str]], bool]
 """Whether values as written are those that run."""
 
@@ -182,7 +187,7 @@ def _declaring_file(files: Mapping[str, str], workload: Workload) -> str:
     if found:
         raise Rejected(f"{workload.kind} {workload} is declared in several files: {', '.join(found)}")
     passed = f" ({'; '.join(unreadable)})" if unreadable else ""
-    raise Rejected(
+    raise Undeclared(
         f"no file declares {workload.kind} {workload}{passed}; where a chart makes it, name its values in "
         "recommend.strategy.places"
     )
