@@ -14,7 +14,7 @@ from decimal import Decimal
 import numpy as np
 
 from finops_ai.domain.usage import ContainerUsage
-from finops_ai.rightsizing.observed import observe, resources_of
+from finops_ai.rightsizing.observed import Observed, Resources, observe, resources_of
 from finops_ai.rightsizing.profiles import steady, wanted
 from finops_ai.rightsizing.samples import cpu_samples
 from finops_ai.rightsizing.settings import Settings
@@ -23,7 +23,6 @@ STAGED, CAREFUL, LEAN = "staged", "steady", "lean"
 LEARNED_SHARE = 0.75
 """Of the window; the rest is held back and replayed."""
 
-_NEAR = Decimal("1.1")
 _WEEK = 7
 
 
@@ -81,16 +80,21 @@ def _against(usages: Sequence[ContainerUsage], settings: Settings, stood: Stood 
         return "its class of service is latency"
     for usage in usages:
         now, seen = resources_of(usage), observe(usage, settings)
-        careful = steady(seen, now, settings)[0].cpu_request
         if seen.is_batch:
             return "the runs of a job are few"
         if seen.oom_kills is None or seen.oom_kills or seen.throttled:
             return "it was OOM-killed or throttled, or nothing tells"
-        if now.cpu_request is None or careful is None or now.cpu_request > careful * _NEAR:
+        if now.cpu_request is None or _is_lowered(now.cpu_request, seen, now, settings):
             return "it has not run with the careful request yet"
         if why := _fails(held_back(usage, settings), settings):
             return f"on the last {1 - LEARNED_SHARE:.0%} of the window {why}"
     return ""
+
+
+def _is_lowered(request: Decimal, seen: Observed, now: Resources, settings: Settings) -> bool:
+    """Whether the careful profile would still lower it, by more than is too small to propose."""
+    careful = steady(seen, now, settings)[0].cpu_request or request
+    return request - careful > max(request * settings.min_difference, settings.min_cpu_decrease_cores)
 
 
 def _fails(told: HeldBack | None, settings: Settings) -> str:
