@@ -100,17 +100,24 @@ def _scaling(usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
             settings = Settings(pod_start_minutes=minutes)
             trial = tried(told, 0.0, request, settings) if told else None
             earlier = tried(told.before(WEEK), 0.0, request, settings) if told else None
-            trials += [trial] if trial else []
-            advised += [trial] if trial and earlier and earlier.is_better else []
+            hourly = request_cost(Resources(cpu_request=request), Prices()) / 730
+            trials += [(trial, hourly)] if trial else []
+            advised += [(trial, hourly)] if trial and earlier and earlier.is_better else []
     for name, chosen in (("all with a rhythm", trials), ("advised", advised)):
-        reactive = sum(one.reactive.replica_hours for one in chosen)
-        scheduled = sum(one.scheduled.replica_hours for one in chosen)
-        short = [sum(getattr(one, side).short_minutes for one in chosen) for side in ("reactive", "scheduled")]
-        yield {
-            "name": f"scheduled replicas, {name}: {len(chosen)} trials",
-            "ratio": reactive / scheduled if scheduled else 1.0,
-            "note": f"pod-hours {reactive:.0f}, scheduled {scheduled:.0f}; minutes short {short[0]}, {short[1]}",
-        }
+        cost, short = {}, {}
+        for side in ("reactive", "scheduled"):
+            ran = [(getattr(trial, side), hourly) for trial, hourly in chosen]
+            cost[side] = sum(Decimal(repr(one.replica_hours)) * hourly for one, hourly in ran)
+            short[side] = sum(one.short_minutes for one, _ in ran)
+            yield {
+                "name": f"replicas, {name}: {side}",
+                "cost": f"{cost[side]:.2f}",
+                "ratio": float(cost["reactive"] / cost[side]) if cost[side] else 1.0,
+                "minutes short": short[side],
+                "note": f"{len(chosen)} trials of a week; ratio: cost of reacting over this"
+                if side == "reactive"
+                else "",
+            }
 
 
 def _halves(usage: ContainerUsage) -> tuple[ContainerUsage, ContainerUsage] | None:
