@@ -4,8 +4,8 @@ Difference in differences of the levels' ratio (Card and Krueger 1994 for the de
 the counterfactual; without controls it is the weekdays and the trend of the time before. The range is that of a mean of
 autocorrelated residuals (AR(1) long-run variance, Andrews 1991; small-sample bias of the autocorrelation after Marriott
 and Pope 1954) that may drift apart from day to day (a random walk, Harvey 1989), widened or narrowed by what the same
-estimate finds for controls where nothing happened (placebos in space, as Abadie, Diamond and Hainmueller 2010), or, where
-there are none, at times when nothing happened.
+estimate finds for controls where nothing happened (placebos in space, as Abadie, Diamond and Hainmueller 2010), or,
+where there are none, at times when nothing happened.
 """
 
 from __future__ import annotations
