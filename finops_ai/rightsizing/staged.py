@@ -58,10 +58,10 @@ def chosen(
         return settings, ""
     against = _against(usages, settings, stood, is_latency)
     if against or stood is None:
-        return settings.model_copy(update={"profile": CAREFUL}), f"profile {CAREFUL} (sized by the peaks): {against}"
+        return settings.model_copy(update={"profile": CAREFUL}), f"sized by its peaks (profile {CAREFUL}): {against}"
     told = [one for usage in usages if (one := held_back(usage, settings))]
     why = (
-        f"profile {LEAN} (sized by usual use): its change of {stood.since} has stood {stood.days} days without OOM "
+        f"sized by its usual use (profile {LEAN}): its change of {stood.since} has stood {stood.days} days without OOM "
         f"kills or throttling; replayed on the last {1 - LEARNED_SHARE:.0%} of the window, which was not learned from, "
         f"{max(one.borrowed for one in told):.1%} of the CPU work ran above the request and none was throttled"
     )
@@ -71,7 +71,7 @@ def chosen(
 def _against(usages: Sequence[ContainerUsage], settings: Settings, stood: Stood | None, is_latency: bool) -> str:
     """What speaks against the lean profile; '' where nothing does. The first reason is told."""
     if stood is None:
-        return f"{LEAN} is asked for once a merged change of it has stood {settings.prove_days} days"
+        return f"its usual use counts (profile {LEAN}) once a merged change has stood {settings.prove_days} days"
     if stood.was_taken_back:
         return "a change of it had to be taken back"
     if stood.days < settings.prove_days:
