@@ -31,7 +31,7 @@ AIMS = (
     "spark: DuckDB's seconds over Spark's on this machine: when a cluster begins to pay, see docs/scaling.md",
     "forecast: 10,000 series of two years within 10 minutes on two cores, a new day within 2 s",
     "rightsizing: the shipped profile ends below the cost of each rule of the field, at no more OOM hours, and hardly",
-    "      runs over its requests before; scheduled minimums cost no more than reacting and are short for fewer minutes",
+    "      runs over its requests before; scheduled minimums cost no more than reacting and are short for less",
     "pages: never more than the budget in any seven days (else it stops); precision above that without answers at no",
     "      loss of dollar recall",
     "savings: the 80 % range holds the truth in 75 to 85 of 100 merges; never more booked than the bill fell by",
