@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from finops_ai.cli.context import Exit, Output, OutputOption, call, show
-from finops_ai.domain.errors import Malformed, Problem, UsageError
+from finops_ai.domain.errors import Malformed, Problem, Rejected, UsageError
 from finops_ai.domain.proposal import Decision, Verdict
 
 PathsArgument = Annotated[list[str], typer.Argument(help="Manifests or folders; - reads an AdmissionReview.")]
@@ -78,6 +78,8 @@ def manifest_set(
         edited = set_values(text, kind=kind, name=name, container=container, changes=changes, namespace=namespace)
     else:
         edited = set_paths(text, changes, kind=kind, name=name, namespace=namespace, base=path or "")
+    if edited.over:
+        raise Rejected("; ".join(edited.over))
     sys.stdout.buffer.write(edited.text.encode())
 
 

@@ -12,6 +12,7 @@ from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 
 FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

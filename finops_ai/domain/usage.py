@@ -6,12 +6,13 @@ hour that samples tell of, 0..1; averages are over that share. NaN is unknown, n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import compress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from finops_ai.domain.series import FloatArray
+    from finops_ai.domain.series import BoolArray, FloatArray
 
 WHOLE_POD = ""
 """Container of usage that is told of a pod as a whole."""
@@ -62,6 +63,17 @@ class ContainerUsage:
     memory_request_bytes: float | None
     memory_limit_bytes: float | None
     seen: FloatArray | None = None
+
+    def where(self, kept: BoolArray) -> ContainerUsage:
+        """Only these pod-hours. Counts of restarts and kills are of the whole window: when they were is not known."""
+        told = {name: getattr(self, name) for name in self.__slots__}
+        per_hour = {name: value[kept] for name, value in told.items() if hasattr(value, "dtype")}
+        return replace(
+            self,
+            hours=tuple(compress(self.hours, kept)),
+            pods=tuple(compress(self.pods, kept)),
+            **per_hour,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

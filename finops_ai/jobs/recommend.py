@@ -20,16 +20,15 @@ from finops_ai.forges.terms import Terms
 from finops_ai.jobs.drift import reason as drift_reason
 from finops_ai.jobs.pull_requests import PROPOSED, asked, changes, withdrawn
 from finops_ai.jobs.run import Turn
+from finops_ai.jobs.standing import standing
 from finops_ai.ledger import drifts, outbox, proposals, pull_facts, usage
+from finops_ai.rightsizing.manifest.truth import Undeclared
 from finops_ai.rightsizing.markdown import escaped
 from finops_ai.rightsizing.propose import branch, edit, propose
 from finops_ai.rightsizing.settings import Place, Prices, Settings
 from finops_ai.rightsizing.strategies import PLACEMENT, NotNow
 from finops_ai.rightsizing.strategies import recommend as sized
 from finops_ai.rightsizing.surroundings import surroundings
-
-OBSOLETE = ("requests fit what is used", "saves only ", "no file declares ")
-"""Answers that make an open proposal pointless; every other one (too little history, drift) may pass."""
 
 Judge = Callable[[str, str, Workload], Sequence[Verdict]]
 """Path and text of a manifest to the verdicts of every policy pack on one workload; cannot be judged = denied."""
@@ -55,20 +54,24 @@ def recommend(
     drifted = drifts.drifts(turn.engine, turn.as_of)
     results: list[Mapping[str, Any]] = []
     counts = {"open": 0, "blocked": 0, "closed": 0, "none": 0}
-    answered: dict[str, str] = {}
+    pointless: dict[str, str] = {}
     around = partial(surroundings, files, settings=settings)
-    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of, around=around):
+    stood = standing(turn, known)
+    for answer in sized(usages, prices=prices, settings=settings, as_of=turn.as_of, around=around, stood=stood):
         key = branch(answer.workload)
-        try:
-            if why := drift_reason(drifted, answer.workload):
-                raise Rejected(why)
-            proposal = _proposal(answer, files, judge, min_saving, settings.places)
-        except Rejected as error:
+        drift = drift_reason(drifted, answer.workload)
+        proposal = (
+            NotNow(workload=answer.workload, reasons=(drift,))
+            if drift
+            else _proposal(answer, files, judge, min_saving, settings.places)
+        )
+        if isinstance(proposal, NotNow):
+            why = "; ".join(proposal.reasons)
             counts["none"] += 1
-            results.append(_row(str(answer.workload), "none", reason=str(error)))
-            answered.setdefault(key, str(error))
+            results.append(_row(str(answer.workload), "none", reason=why))
+            if proposal.is_obsolete:
+                pointless[key] = why
             continue
-        answered[key] = ""
         before = known.get(key)
         if remembered := _remembered(before, proposal, ignored.get(key), terms):
             counts["closed"] += 1
@@ -78,7 +81,7 @@ def recommend(
         results.append(_row(str(answer.workload), proposal.state.value, proposal, _why_blocked(proposal)))
         if not turn.dry_run and not (before and before.state is proposal.state and _same(before, proposal)):
             _keep(turn, forge, proposal, terms, reopen=before is not None and before.state not in PROPOSED)
-    counts["superseded"] = withdraw(turn, forge, known, answered)
+    counts["superseded"] = withdraw(turn, forge, known, pointless)
     return Outcome(job="recommend", as_of=turn.as_of, counts=counts, results=tuple(results))
 
 
@@ -94,12 +97,12 @@ def _remembered(before: Proposal | None, now: Proposal, ignored: Obeyed | None, 
     return "closed unmerged: not proposed again until its figures change"
 
 
-def withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], answered: Mapping[str, str]) -> int:
-    """Close what no longer holds. Silence is no reason: a workload that nothing is known of keeps its proposal."""
+def withdraw(turn: Turn, forge: Forge, known: Mapping[str, Proposal], pointless: Mapping[str, str]) -> int:
+    """Close what no longer holds, by key with the reason. Silence is none: what nothing is known of stays open."""
     gone = 0
-    for key, why in answered.items():
+    for key, why in pointless.items():
         before = known.get(key)
-        if not why or before is None or before.state not in PROPOSED or not why.startswith(OBSOLETE):
+        if before is None or before.state not in PROPOSED:
             continue
         try:
             pull = None if turn.dry_run else forge.find(key)
@@ -122,16 +125,21 @@ def _proposal(
     judge: Judge,
     min_saving: Decimal,
     places: Sequence[Place],
-) -> Proposal:
-    """Raises Rejected with the reason why it is not worth or not possible to propose."""
+) -> Proposal | NotNow:
+    """The proposal, or why it is not worth or not possible to propose."""
     if isinstance(answer, NotNow):
-        raise Rejected("; ".join(answer.reasons))
+        return answer
     worth = answer.saving.middle.amount
     if not (answer.urgent or answer.strategy == PLACEMENT) and 0 <= worth < min_saving:
-        raise Rejected(f"saves only {plain(worth.quantize(Decimal('0.01')))} {answer.saving.low.currency} a month")
-    worded, edits = edit(answer, files, places)
-    verdicts = [verdict for one in edits for verdict in judge(one.path, one.after, answer.workload)]
-    return propose(worded, edits, verdicts)
+        why = f"saves only {plain(worth.quantize(Decimal('0.01')))} {answer.saving.low.currency} a month"
+        return NotNow(workload=answer.workload, reasons=(why,), is_obsolete=True)
+    try:
+        worded, edits = edit(answer, files, places)
+        verdicts = [verdict for one in edits for verdict in judge(one.path, one.after, answer.workload)]
+        return propose(worded, edits, verdicts)
+    except Rejected as error:
+        gone = isinstance(error, Undeclared)
+        return NotNow(workload=answer.workload, reasons=(str(error),), is_obsolete=gone)
 
 
 def _keep(turn: Turn, forge: Forge, proposal: Proposal, terms: Terms, *, reopen: bool) -> None:

@@ -12,12 +12,12 @@ from finops_ai.domain.errors import FinopsError, Problem, Unavailable
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import plain
 from finops_ai.domain.period import Days
-from finops_ai.domain.proposal import Proposal, ProposalState
+from finops_ai.domain.proposal import Proposal
 from finops_ai.domain.realised import MONTH_DAYS, Realised
 from finops_ai.domain.usage import ContainerUsage
 from finops_ai.forges.base import Forge
 from finops_ai.jobs.run import Turn, problems_of
-from finops_ai.ledger import outbox, proposals, series, usage
+from finops_ai.ledger import outbox, series, usage
 from finops_ai.ledger import savings as kept
 from finops_ai.rightsizing.after import utilisation
 from finops_ai.rightsizing.realised import WEEK
@@ -50,25 +50,18 @@ def note_merges(turn: Turn, forge: Forge, tell: Sequence[str] = ()) -> list[Prob
     The sinks in `tell` hear of it; a run that dies between the two says the same again, which is queued once.
     """
     problems: list[Problem] = []
-    noted = {(one.key, one.known_at) for one in kept.merges(turn.engine, turn.as_of)}
-    for latest in proposals.proposals(turn.engine, turn.as_of):
-        earlier: ProposalState | None = None
-        for known_at, version in proposals.history(turn.engine, latest.key):
-            is_new = version.state is ProposalState.MERGED and earlier is not ProposalState.MERGED
-            earlier = version.state
-            if not is_new or known_at > turn.as_of or (latest.key, known_at) in noted:
-                continue
-            try:
-                pull = forge.find(latest.key)
-            except FinopsError as error:
-                problems.extend(problems_of(error, forge.name))
-                continue
-            told_at = pull.merged_at if pull and pull.state == "merged" else None
-            on = min(told_at or known_at, known_at).date()
-            changed = _changed(version, pull.url if pull else "", told_at or known_at)
-            with turn.engine.begin() as connection:
-                outbox.put(connection, [replace(changed, sink=sink) for sink in tell], turn.as_of)
-            kept.keep_merge(turn.engine, kept.Merged(key=latest.key, known_at=known_at, on=on, proposal=version))
+    for key, known_at, version in kept.unkept(turn.engine, turn.as_of):
+        try:
+            pull = forge.find(key)
+        except FinopsError as error:
+            problems.extend(problems_of(error, forge.name))
+            continue
+        told_at = pull.merged_at if pull and pull.state == "merged" else None
+        on = min(told_at or known_at, known_at).date()
+        changed = _changed(version, pull.url if pull else "", told_at or known_at)
+        with turn.engine.begin() as connection:
+            outbox.put(connection, [replace(changed, sink=sink) for sink in tell], turn.as_of)
+        kept.keep_merge(turn.engine, kept.Merged(key=key, known_at=known_at, on=on, proposal=version))
     return problems
 
 

@@ -21,6 +21,7 @@ from finops_ai.ledger.saving_tables import merged as merged_table
 from finops_ai.ledger.saving_tables import saving as saving_table
 from finops_ai.ledger.saving_tables import saving_said as said_table
 from finops_ai.ledger.tables import delivery as delivery_table
+from finops_ai.ledger.tables import proposal as proposal_table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,20 @@ def merges(engine: sa.Engine, as_of: datetime) -> list[Merged]:
             Merged(key=row.key, known_at=row.known_at, on=row.merged_on, proposal=codecs.proposal_from_json(row.body))
             for row in connection.execute(chosen)
         ]
+
+
+def unkept(engine: sa.Engine, as_of: datetime) -> list[tuple[str, datetime, Proposal]]:
+    """Key, instant and proposal of every merge that the ledger of proposals tells of and that was not kept yet."""
+    before = sa.func.lag(proposal_table.c.state).over(partition_by=proposal_table.c.key, order_by=proposal_table.c.id)
+    versions = sa.select(proposal_table, before.label("before")).where(proposal_table.c.as_of <= as_of).subquery()
+    is_kept = sa.exists().where(merged_table.c.key == versions.c.key, merged_table.c.known_at == versions.c.as_of)
+    chosen = (
+        sa.select(versions.c.key, versions.c.as_of, versions.c.body)
+        .where(versions.c.state == "merged", versions.c.before.is_distinct_from("merged"), ~is_kept)
+        .order_by(versions.c.key, versions.c.id)
+    )
+    with engine.connect() as connection:
+        return [(row.key, row.as_of, codecs.proposal_from_json(row.body)) for row in connection.execute(chosen)]
 
 
 def keep(engine: sa.Engine, rows: Sequence[Realised], as_of: datetime) -> None:

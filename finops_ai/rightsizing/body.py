@@ -143,14 +143,19 @@ def _policy(verdicts: Sequence[Verdict]) -> Iterable[str]:
                 about = f" ({escaped(verdict.resource)})" if verdict.resource else ""
                 told.append(f"**{decision.value}** {escaped(verdict.rule)}: {escaped(verdict.message)}{about}")
     allowed = Counter(verdict.rule for verdict in verdicts if verdict.decision is Decision.ALLOW)
-    counted = [f"**allow** {escaped(rule)}: {objects} objects of the file" for rule, objects in allowed.items()]
+    counted = [
+        f"**allow** {escaped(rule)}: {objects} {'object' if objects == 1 else 'objects'} of the file"
+        for rule, objects in allowed.items()
+    ]
     return [*told, *counted]
 
 
 def _details(recommendation: Recommendation) -> Iterator[str]:
     """Per container its chart, its figures and how to ask for them again."""
     for container, facts in recommendation.evidence.items():
-        figures = [(name, value) for name, value in facts.items() if not name.startswith(_ELSEWHERE)]
+        sized = {one.path.split(".", 1)[1] for one in recommendation.changes if one.container == container}
+        above = (*_ELSEWHERE, *(f"{resource}_" for resource in sized))
+        figures = [(name.replace("_", " "), value) for name, value in facts.items() if not name.startswith(above)]
         charts = [_chart(recommendation, container, facts, resource) for resource in ("cpu", "memory")]
         yield f"**{escaped(container)}**"
         yield from (chart for chart in charts if chart)

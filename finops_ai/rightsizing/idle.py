@@ -98,7 +98,8 @@ def _replicas(
         return None
     words = (
         f"{needed} replicas instead of {count} carry the busiest hour at {settings.target_utilisation:.0%} of the CPU "
-        "request; set spec.replicas if load is balanced and each replica holds no share of the data"
+        "request; set spec.replicas (or `replicas` of the kustomization, which goes before it) if load is balanced and "
+        "each replica holds no share of the data"
     )
     money = between(_all_of_it(containers, seen, prices), Decimal(0), (count - needed) / count)
     evidence = {"replicas": f"{count} all the time", "days": f"{min(one.days for one in seen):.1f}"}

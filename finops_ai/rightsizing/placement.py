@@ -27,10 +27,13 @@ class Placement:
     is_preemptible: bool = False
 
 
-def place(declared: Node, template: str, objects: Iterable[Node], workload: Workload, settings: Settings) -> Placement:
+def place(
+    declared: Node, template: str, objects: Iterable[Node], workload: Workload, settings: Settings, replicas: str
+) -> Placement:
     """By the workload's class of service: a label of its pods, else the first rule of `settings` that fits.
 
-    `template` is the path to its pod template. What a person has placed already stays: nothing is said of it then.
+    `template` is the path to its pod template, `replicas` what Git says of their number. What a person
+    has placed already stays: nothing is said of it then.
     """
     pod = child(declared, *template.split("."), "spec")
     service = word(declared, *template.split("."), "metadata", "labels", settings.slo_label)
@@ -47,7 +50,7 @@ def place(declared: Node, template: str, objects: Iterable[Node], workload: Work
     if pool is None or any(child(pod, key) is not None for key in ("tolerations", "affinity", "nodeSelector")):
         return Placement(changes=changes, reasons=tuple(reasons))
     if service == BATCH:
-        if why := _bears_no_interruption(declared, template, pod, objects, workload):
+        if why := _bears_no_interruption(declared, template, pod, objects, workload, replicas):
             return Placement(
                 changes=changes, reasons=(*reasons, f"kept off preemptible nodes: {why}") if changes else ()
             )
@@ -59,7 +62,7 @@ def place(declared: Node, template: str, objects: Iterable[Node], workload: Work
 
 
 def _bears_no_interruption(
-    declared: Node, template: str, pod: Node, objects: Iterable[Node], workload: Workload
+    declared: Node, template: str, pod: Node, objects: Iterable[Node], workload: Workload, replicas: str
 ) -> str:
     """Why its pods must not be interrupted; '' where they may."""
     if workload.kind in ("StatefulSet", "DaemonSet"):
@@ -67,7 +70,7 @@ def _bears_no_interruption(
     job = child(declared, "spec", "jobTemplate", "spec") if workload.kind == "CronJob" else child(declared, "spec")
     if word(job, "backoffLimit") == "0":
         return "its backoffLimit is 0: an interrupted run is not tried again"
-    if workload.kind == "Deployment" and word(declared, "spec", "replicas") in ("", "0", "1"):
+    if workload.kind == "Deployment" and replicas in ("", "0", "1"):
         return "it has one replica"
     for volume in items(child(pod, "volumes")):
         if any(child(volume, kind) is not None for kind in _KEPT_HERE):

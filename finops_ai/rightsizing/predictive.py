@@ -27,8 +27,10 @@ _ROOM = 2
 """How many times the forecast's highest hour the autoscaler may go."""
 
 
-UTILISATIONS = tuple(Decimal(share) for share in ("0.90", "0.85", "0.80", "0.75"))
-"""At 0.95 an autoscaler, which takes no step within 10 % of its target, would leave pods over their request."""
+CHOICES = tuple((Decimal(fill), Decimal(share)) for fill in ("0.95", "0.90") for share in ("0.90", "0.80"))
+"""How full the minimums may be at the forecast's upper end, and where the reactive trigger beside them aims at, fullest
+first. At 0.95 an autoscaler, which takes no step within 10 % of its target, would leave pods over their request.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,8 +80,8 @@ def advise(usages: Iterable[ContainerUsage], prices: Prices, settings: Settings)
 def tried(told: Demand, actual_hours: float, request: Decimal, settings: Settings) -> Trial | None:
     """Learn on all but the last week, replay that one. None without three weeks, a rhythm, or more than two pods.
 
-    How full the scheduled pods may be is chosen on the weeks that are learned from: the highest utilisation with at
-    most half of the minutes short that the reactive autoscaler has there.
+    How full the scheduled pods may be is chosen on the weeks that are learned from: the fullest choice with at most
+    half of the minutes short that the reactive autoscaler has there.
     """
     past = told.before(WEEK)
     expected = forecast(past) if told.weeks >= 3 else None
@@ -89,22 +91,26 @@ def tried(told: Demand, actual_hours: float, request: Decimal, settings: Setting
     reactive = before.reactive()
     # With weeks enough, the week on which the utilisation is chosen is not learned from either.
     inner = forecast(past.before(WEEK)) if past.weeks >= 3 else expected
-    plans = (_planned(expected if inner is None else inner, request, share) for share in UTILISATIONS)
-    fits = (plan for plan in plans if before.scheduled(plan).short_minutes <= reactive.short_minutes // 2)
+    known = expected if inner is None else inner
+    fits = (
+        choice
+        for choice in CHOICES
+        if before.scheduled(_planned(known, request, *choice)).short_minutes <= reactive.short_minutes // 2
+    )
     if (fullest := next(fits, None)) is None:
         return None
-    plan = _planned(expected, request, fullest.utilisation)
+    plan = _planned(expected, request, *fullest)
     if plan.most <= 2 * _ROOM:
         return None
     after = _Replay(told, request, settings)
     return Trial(actual_hours=actual_hours, reactive=after.reactive(), scheduled=after.scheduled(plan), plan=plan)
 
 
-def _planned(expected: FloatArray, request: Decimal, utilisation: Decimal) -> Plan:
+def _planned(expected: FloatArray, request: Decimal, fill: Decimal, utilisation: Decimal) -> Plan:
     # The week again before and behind it: Sunday's last hour leads to Monday's first.
     around = minutes(np.concatenate([expected, expected, expected]))
     highest = around.reshape(-1, 60)[WEEK : 2 * WEEK].max(axis=1)
-    by_hour = replicas(highest, request, utilisation)
+    by_hour = replicas(highest, request, fill)
     least, found = windows(by_hour)
     return Plan(least=least, most=max(by_hour) * _ROOM, found=tuple(found), utilisation=utilisation)
 

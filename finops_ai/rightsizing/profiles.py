@@ -26,7 +26,7 @@ def wanted(
     """What the profile asks for, and why. In every profile throttling and OOM kills raise, a leak is left alone, and no
     memory is asked for below the observed maximum and its margin.
     """
-    if settings.profile == "steady":
+    if settings.profile in ("staged", "steady"):
         return steady(observed, now, settings)
     cpu, memory = PROFILES[settings.profile](usage, observed, settings)
     memory = max(memory, observed.memory_max * (1 + settings.memory_margin))
@@ -45,7 +45,7 @@ def wanted(
 
 
 def steady(observed: Observed, now: Resources, settings: Settings) -> tuple[Resources, list[str]]:
-    """The shipped profile.
+    """The careful profile, and the first stage of the shipped one.
 
     CPU: percentile of the hourly maxima, not of the means, plus headroom. Memory: observed maximum plus margin.
     Limits cost nothing and protect neighbours, so they stay, unless they are below the new request, were hit

@@ -3,8 +3,9 @@
 Difference in differences of the levels' ratio (Card and Krueger 1994 for the design). The controls' mean course is
 the counterfactual; without controls it is the weekdays and the trend of the time before. The range is that of a mean of
 autocorrelated residuals (AR(1) long-run variance, Andrews 1991; small-sample bias of the autocorrelation after Marriott
-and Pope 1954), widened or narrowed by what the same estimate finds for controls where nothing happened (placebos in
-space, as Abadie, Diamond and Hainmueller 2010), or, where there are none, at times when nothing happened.
+and Pope 1954) that may drift apart from day to day (a random walk, Harvey 1989), widened or narrowed by what the same
+estimate finds for controls where nothing happened (placebos in space, as Abadie, Diamond and Hainmueller 2010), or,
+where there are none, at times when nothing happened.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ _MEDIAN_FROM = 5
 _LEAST_SEEN = 0.9
 """A control has cost on so many of the days."""
 _AUTOCORRELATION_MAX = 0.9
+_WANDER_WEEKS, _APART = 6, 2
 _NOTHING = 1e-9
 _FAR = 50.0
 """A range that reaches so far in logarithms tells nothing; its end stays a number."""
@@ -82,10 +84,13 @@ def effect(
     others = np.hstack([others_before[:, others_before.shape[1] - days_before :], others_after[:, :days]])
     others = _usable(others, days_before)
     course = _course(others, days_before) if len(others) else _own_course(own, days_before, gap)
-    found = _ratio(own, course, days_before, None if len(others) else gap)
+    nothing_done = _left_out(others, days_before)
+    wander = _wander([(own, course), *nothing_done], days_before) if len(others) else 0.0
+    wandered = wander * _apart(days_before, days, gap)
+    found = _ratio(own, course, days_before, None if len(others) else gap, wandered)
     if found is None:
         return None
-    placebos = _in_space(others, days_before) if len(others) else _in_time(own[:days_before], days)
+    placebos = _in_space(nothing_done, days_before, wandered) if len(others) else _in_time(own[:days_before], days)
     error = found.error * math.sqrt((_PRIOR + sum(one**2 for one in placebos)) / (_PRIOR + len(placebos)))
     reach = _quantile(found.freedom) * error
     low, high = (found.actual * math.expm1(min(-found.log_ratio + sign * reach, _FAR)) for sign in (-1, 1))
@@ -153,8 +158,46 @@ def _growth(weekly: FloatArray) -> float:
     return float((week * np.log(weekly)).sum() / (week**2).sum())
 
 
-def _ratio(own: FloatArray, course: FloatArray, days_before: int, trend_gap: int | None = None) -> _Ratio | None:
-    """How the ratio to the course changed, and how surely; `trend_gap` for a course that has a trend of its own."""
+def _left_out(others: FloatArray, days_before: int) -> list[tuple[FloatArray, FloatArray]]:
+    """Each control with the course of the others; none where there are fewer than three."""
+    if len(others) < 3:
+        return []
+    return [(one, _course(np.delete(others, at, axis=0), days_before)) for at, one in enumerate(others)]
+
+
+def _wander(pairs: Sequence[tuple[FloatArray, FloatArray]], days_before: int) -> float:
+    """Variance a week of the random walk by which series and their courses drift apart, from the time before.
+
+    Weeks far apart then differ by more than near ones do: by so many weeks' steps (Harvey 1989, local level). Memory
+    makes neighbours alike, so they are left out. It is the mean over all series, as one of eight weeks tells little of
+    itself, and nothing where it is within its own standard error: without a walk the range must not be widened.
+    """
+    found = []
+    for own, course in pairs:
+        sums = [part[:days_before].reshape(-1, WEEK).sum(axis=1) for part in (own, course)]
+        if len(sums[0]) < _WANDER_WEEKS or min(float(one.min()) for one in sums) <= 0:
+            continue
+        level = np.log(sums[0] / sums[1])
+        far = len(level) // 2 + 1
+        near, wide = (float(((level[lag:] - level[:-lag]) ** 2).mean()) for lag in (_APART, far))
+        found.append((wide - near) / (far - _APART))
+    mean = float(np.mean(found)) if found else 0.0
+    error = float(np.std(found, ddof=1)) / math.sqrt(len(found)) if len(found) > 1 else 0.0
+    return mean if mean > error else 0.0
+
+
+def _apart(days_before: int, days: int, gap: int) -> float:
+    """Steps of a week between the mean of the time before and that of the time after."""
+    return (days_before / 3 + gap + 1 + days / 3) / WEEK
+
+
+def _ratio(
+    own: FloatArray, course: FloatArray, days_before: int, trend_gap: int | None = None, wandered: float = 0.0
+) -> _Ratio | None:
+    """How the ratio to the course changed, and how surely; `trend_gap` for a course that has a trend of its own.
+
+    `wandered` is the variance by which the two drift apart from the time before to the time after.
+    """
     parts = [(own[:days_before], course[:days_before]), (own[days_before:], course[days_before:])]
     levels = [(float(mine.sum()), float(theirs.sum())) for mine, theirs in parts]
     if any(mine < _NOTHING or theirs < _NOTHING for mine, theirs in levels):
@@ -164,7 +207,7 @@ def _ratio(own: FloatArray, course: FloatArray, days_before: int, trend_gap: int
         part = mine / np.maximum(theirs * whole / expected, 1e-12) - 1
         residuals.append((part.reshape(-1, WEEK) - _shape(part)).ravel())
     variance, memory, freedom = _noise(residuals)
-    squared = sum(variance * _of_a_mean(len(part), memory) for part in residuals)
+    squared = sum(variance * _of_a_mean(len(part), memory) for part in residuals) + wandered
     if trend_gap is not None and days_before >= 4 * WEEK:
         # The slope's own error, carried from the middle of the time before to the middle of the time after.
         slope = variance * (1 + memory) / (1 - memory) * 12 / days_before**3
@@ -207,14 +250,11 @@ def _of_a_mean(count: int, memory: float) -> float:
     return float(1 + 2 * ((1 - steps / count) * memory**steps).sum()) / count
 
 
-def _in_space(others: FloatArray, days_before: int) -> list[float]:
+def _in_space(pairs: Sequence[tuple[FloatArray, FloatArray]], days_before: int, wandered: float) -> list[float]:
     """Studentised effects of the controls, where nothing happened."""
-    if len(others) < 3:
-        return []
     found = []
-    for number in range(len(others)):
-        course = _course(np.delete(others, number, axis=0), days_before)
-        one = _ratio(others[number], course, days_before)
+    for control, course in pairs:
+        one = _ratio(control, course, days_before, None, wandered)
         if one is not None and one.error > 0:
             found.append(one.log_ratio / one.error)
     return found

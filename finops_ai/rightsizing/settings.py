@@ -32,7 +32,7 @@ class Prices(BaseModel):
     rate: str = "illustrative on-demand"
 
 
-ProfileName = Literal["steady", "lean", "krr", "kubecost", "vpa"]
+ProfileName = Literal["staged", "steady", "lean", "krr", "kubecost", "vpa"]
 
 
 class Tier(BaseModel):
@@ -119,7 +119,7 @@ class Settings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    profile: ProfileName = "steady"
+    profile: ProfileName = "staged"
     tiers: tuple[Tier, ...] = ()
     freezes: tuple[Freeze, ...] = ()
 
@@ -136,6 +136,9 @@ class Settings(BaseModel):
     throttled_factor: Decimal = Field(default=Decimal("1.5"), ge=1)
     cpu_floor_cores: Decimal = Field(default=Decimal("0.010"), gt=0)
     memory_floor_bytes: Decimal = Field(default=Decimal(20 * MIB), gt=0)
+
+    prove_days: int = Field(default=28, ge=7)
+    borrowed_share: float = Field(default=0.10, ge=0, le=1)
 
     target_utilisation: Decimal = Field(default=Decimal("0.7"), gt=0, le=1)
 

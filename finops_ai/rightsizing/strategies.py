@@ -21,6 +21,7 @@ from finops_ai.rightsizing.placement import Placement
 from finops_ai.rightsizing.profiles import wanted
 from finops_ai.rightsizing.saving import saving, total_saving
 from finops_ai.rightsizing.settings import Prices, Settings
+from finops_ai.rightsizing.staged import Stood, chosen
 from finops_ai.rightsizing.surroundings import Surroundings
 
 PLACEMENT = "placement"
@@ -29,10 +30,14 @@ PLACEMENT = "placement"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NotNow:
-    """A workload for which nothing is proposed, and why."""
+    """A workload for which nothing is proposed, and why.
+
+    `is_obsolete`: an open proposal is pointless too. Other reasons (too little history, a freeze) may pass.
+    """
 
     workload: Workload
     reasons: tuple[str, ...]
+    is_obsolete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +50,7 @@ class _Sized:
     reasons: tuple[str, ...]
     careful: bool
     urgent: bool
+    fits: bool
 
 
 def recommend(
@@ -54,15 +60,18 @@ def recommend(
     settings: Settings,
     as_of: datetime | None = None,
     around: Callable[[Workload], Surroundings] = lambda workload: Surroundings(),
+    stood: Callable[[Workload], Stood | None] = lambda workload: None,
 ) -> list[Recommendation | NotNow]:
     """One answer per workload; CPU in cores, memory in bytes, savings in the prices' currency.
 
     What was OOM-killed or throttled comes first, then in order of the workloads. Without `as_of` no freeze counts;
-    `around` tells what Git says beside the workload.
+    `around` tells what Git says beside the workload, `stood` what became of its merged changes.
     """
     ordered = sorted(usages, key=lambda usage: (usage.workload, usage.container))
     answers = [
-        _workload(workload, list(containers), prices, settings.of(workload.key), as_of, around(workload))
+        _workload(
+            workload, list(containers), prices, settings.of(workload.key), as_of, around(workload), stood(workload)
+        )
         for workload, containers in groupby(ordered, key=lambda usage: usage.workload)
     ]
     return sorted(answers, key=lambda answer: not (isinstance(answer, Recommendation) and answer.urgent))
@@ -75,11 +84,13 @@ def _workload(
     settings: Settings,
     as_of: datetime | None,
     around: Surroundings,
+    stood: Stood | None,
 ) -> Recommendation | NotNow:
     if as_of is not None and (frozen := settings.frozen(workload.key, as_of)):
         return NotNow(workload=workload, reasons=(frozen,))
     if around.refusal:
         return NotNow(workload=workload, reasons=(around.refusal,))
+    settings, why = chosen(usages, settings, stood, is_latency=around.is_latency)
     sized = {usage.container: _container(usage, prices, settings, around) for usage in usages}
     reasons = tuple(
         f"{container}: {reason}" if len(sized) > 1 else reason
@@ -90,14 +101,15 @@ def _workload(
     if not changes:
         if around.placement.changes:
             return _placed(workload, usages, around.placement, prices, settings)
-        return NotNow(workload=workload, reasons=reasons or ("requests fit what is used",))
+        fits = all(one.fits for one in sized.values())
+        return NotNow(workload=workload, reasons=reasons or ("requests fit what is used",), is_obsolete=fits)
     return Recommendation(
         workload=workload,
         changes=changes,
         saving=total_saving([one.saving for one in sized.values()]),
         evidence={container: one.evidence for container, one in sized.items()},
         risk="medium" if any(one.careful for one in sized.values() if one.changes) else "low",
-        reasons=reasons,
+        reasons=(*reasons, why) if why else reasons,
         strategy=settings.profile,
         urgent=any(one.urgent for one in sized.values() if one.changes),
     )
@@ -144,6 +156,7 @@ def _container(usage: ContainerUsage, prices: Prices, settings: Settings, around
         reasons=(*(reasons if changes or observed.days >= settings.min_days else ()), *interventions),
         careful=lowers_memory or bool(interventions) or observed.memory_grows,
         urgent=bool(observed.oom_kills) or observed.throttled,
+        fits=judged == now and not interventions,
     )
 
 

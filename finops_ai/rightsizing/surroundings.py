@@ -15,7 +15,8 @@ from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.manifest.find import CONTAINER_LISTS
 from finops_ai.rightsizing.manifest.read import child, compose, items, word
-from finops_ai.rightsizing.placement import Placement, place
+from finops_ai.rightsizing.manifest.replicas import replicas
+from finops_ai.rightsizing.placement import LATENCY, Placement, place
 from finops_ai.rightsizing.settings import Settings
 
 _KINDS = (
@@ -59,6 +60,7 @@ class Surroundings:
     containers: Mapping[str, Runs] | None = None
     notes: tuple[str, ...] = ()
     placement: Placement = field(default_factory=Placement)
+    is_latency: bool = False
 
 
 def surroundings(files: Mapping[str, str], workload: Workload, settings: Settings | None = None) -> Surroundings:
@@ -76,17 +78,37 @@ def surroundings(files: Mapping[str, str], workload: Workload, settings: Setting
         bounds=tuple(bounds for one in mine if word(one, "kind") == "LimitRange" for bounds in _bounds(one)),
         quotas=tuple(_quantities(child(one, "spec", "hard")) for one in mine if word(one, "kind") == "ResourceQuota"),
         containers=containers if declared and containers else None,
-        notes=tuple(note for one in declared for note in _notes(one, mine)),
-        placement=_placed(declared, mine, workload, settings) if settings else Placement(),
+        notes=tuple(note for one in declared for note in _notes(one, mine, files, workload)),
+        placement=_placed(declared, mine, workload, settings, files) if settings else Placement(),
+        is_latency=settings is not None and any(_service(one, settings) == LATENCY for one in declared),
     )
 
 
-def _placed(declared: Sequence[Node], objects: Sequence[Node], workload: Workload, settings: Settings) -> Placement:
+def _service(one: Node, settings: Settings) -> str:
+    """The workload's class of service: a label of its pods, else of its own."""
+    on_pods = word(_pod(one) or one, "metadata", "labels", settings.slo_label)
+    return on_pods or word(one, "metadata", "labels", settings.slo_label)
+
+
+def _placed(
+    declared: Sequence[Node],
+    objects: Sequence[Node],
+    workload: Workload,
+    settings: Settings,
+    files: Mapping[str, str],
+) -> Placement:
     if len(declared) != 1:
         return Placement()
     for template in ("spec.template", "spec.jobTemplate.spec.template"):
         if child(declared[0], *template.split(".")) is not None:
-            return place(declared[0], template, objects, workload, settings)
+            return place(
+                declared[0],
+                template,
+                objects,
+                workload,
+                settings,
+                _count(files, workload) if settings.preemptible else "",
+            )
     return Placement()
 
 
@@ -193,7 +215,7 @@ def _words(container: Node) -> Iterator[str]:
         yield word(variable, "value")
 
 
-def _notes(declared: Node, objects: Iterable[Node]) -> Iterator[str]:
+def _notes(declared: Node, objects: Iterable[Node], files: Mapping[str, str], workload: Workload) -> Iterator[str]:
     if word(declared, "spec", "strategy", "type") == "Recreate":
         yield "its strategy is Recreate: applying it stops every pod before new ones start"
     labels = _labels(child(_pod(declared) or declared, "metadata", "labels"))
@@ -201,8 +223,14 @@ def _notes(declared: Node, objects: Iterable[Node]) -> Iterator[str]:
         selector = _labels(child(one, "spec", "selector", "matchLabels"))
         if word(one, "kind") == "PodDisruptionBudget" and selector and selector.items() <= labels.items():
             least, most = word(one, "spec", "minAvailable"), word(one, "spec", "maxUnavailable")
-            if most in ("0", "0%") or least == "100%" or (least and least == word(declared, "spec", "replicas")):
+            if most in ("0", "0%") or least == "100%" or (least and least == _count(files, workload)):
                 yield f"PodDisruptionBudget {_name(one)} lets no pod go: nodes with it cannot be drained"
+
+
+def _count(files: Mapping[str, str], workload: Workload) -> str:
+    """Replicas that Git asks for; '' where it leaves that open."""
+    told = replicas(files, workload)
+    return told.count if told else ""
 
 
 def _labels(node: Node | None) -> dict[str, str]:

@@ -21,6 +21,7 @@ from finops_ai.rightsizing.profiles import PROFILES
 from finops_ai.rightsizing.samples import PER_HOUR, cpu_samples
 from finops_ai.rightsizing.saving import request_cost
 from finops_ai.rightsizing.settings import Prices, ProfileName, Settings
+from finops_ai.rightsizing.staged import Stood
 from finops_ai.rightsizing.strategies import recommend
 from tests.benchmarks.rightsizing_data import fleet, shared_traces, simulated_traces
 
@@ -99,17 +100,24 @@ def _scaling(usages: Sequence[ContainerUsage]) -> Iterator[dict[str, Any]]:
             settings = Settings(pod_start_minutes=minutes)
             trial = tried(told, 0.0, request, settings) if told else None
             earlier = tried(told.before(WEEK), 0.0, request, settings) if told else None
-            trials += [trial] if trial else []
-            advised += [trial] if trial and earlier and earlier.is_better else []
+            hourly = request_cost(Resources(cpu_request=request), Prices()) / 730
+            trials += [(trial, hourly)] if trial else []
+            advised += [(trial, hourly)] if trial and earlier and earlier.is_better else []
     for name, chosen in (("all with a rhythm", trials), ("advised", advised)):
-        reactive = sum(one.reactive.replica_hours for one in chosen)
-        scheduled = sum(one.scheduled.replica_hours for one in chosen)
-        short = [sum(getattr(one, side).short_minutes for one in chosen) for side in ("reactive", "scheduled")]
-        yield {
-            "name": f"scheduled replicas, {name}: {len(chosen)} trials",
-            "ratio": reactive / scheduled if scheduled else 1.0,
-            "note": f"pod-hours {reactive:.0f}, scheduled {scheduled:.0f}; minutes short {short[0]}, {short[1]}",
-        }
+        cost, short = {}, {}
+        for side in ("reactive", "scheduled"):
+            ran = [(getattr(trial, side), hourly) for trial, hourly in chosen]
+            cost[side] = sum(Decimal(repr(one.replica_hours)) * hourly for one, hourly in ran)
+            short[side] = sum(one.short_minutes for one, _ in ran)
+            yield {
+                "name": f"replicas, {name}: {side}",
+                "cost": f"{cost[side]:.2f}",
+                "ratio": float(cost["reactive"] / cost[side]) if cost[side] else 1.0,
+                "minutes short": short[side],
+                "note": f"{len(chosen)} trials of a week; ratio: cost of reacting over this"
+                if side == "reactive"
+                else "",
+            }
 
 
 def _halves(usage: ContainerUsage) -> tuple[ContainerUsage, ContainerUsage] | None:
@@ -123,37 +131,50 @@ def _halves(usage: ContainerUsage) -> tuple[ContainerUsage, ContainerUsage] | No
 
 
 def _part(usage: ContainerUsage, kept: np.ndarray) -> ContainerUsage:
-    return replace(
-        usage,
-        hours=tuple(hour for hour, is_kept in zip(usage.hours, kept, strict=True) if is_kept),
-        pods=tuple(pod for pod, is_kept in zip(usage.pods, kept, strict=True) if is_kept),
-        cpu_cores_avg=usage.cpu_cores_avg[kept],
-        cpu_cores_max=usage.cpu_cores_max[kept],
-        memory_bytes_avg=usage.memory_bytes_avg[kept],
-        memory_bytes_max=usage.memory_bytes_max[kept],
-        throttled_ratio=usage.throttled_ratio[kept],
-        # What is known of the whole window is not known in the middle of it.
-        oom_kills=_seen_oom(usage, kept),
-    )
+    """What is known of the whole window is not known in the middle of it, so kills are counted again."""
+    return _with_kills(usage.where(kept))
 
 
-def _seen_oom(usage: ContainerUsage, kept: np.ndarray) -> int | None:
+def _with_kills(usage: ContainerUsage) -> ContainerUsage:
     limit = usage.memory_limit_bytes
-    return None if limit is None else int((usage.memory_bytes_max[kept] >= limit).sum())
+    return replace(usage, oom_kills=None if limit is None else int((usage.memory_bytes_max >= limit).sum()))
 
 
 def _ours(profile: ProfileName) -> Rule:
     """With the guard, followed to the end: the step limit spreads a change over several pull requests."""
     settings = Settings(profile=profile, max_decrease=Decimal("0.999"))
 
-    def rule(usage: ContainerUsage) -> Resources:
-        now = resources_of(usage)
-        (answer,) = recommend([usage], prices=Prices(), settings=settings)
-        changes = answer.changes if isinstance(answer, Recommendation) else ()
-        values = {"_".join(reversed(one.path.split("."))).removesuffix("s"): parse(one.proposed) for one in changes}
-        return replace(now, **values)
+    return lambda usage: _answered(usage, settings, None)
 
-    return rule
+
+def _staged(usage: ContainerUsage) -> Resources:
+    """The shipped profile after both of its stages: the careful values have stood, and what the evidence lets through.
+
+    Between the two the container ran with the careful values; what was learned from is the same first half.
+    """
+    settings = Settings(max_decrease=Decimal("0.999"))
+    careful = _answered(usage, settings, None)
+    ran = _with_kills(
+        replace(
+            usage,
+            cpu_request_cores=_float(careful.cpu_request),
+            cpu_limit_cores=_float(careful.cpu_limit),
+            memory_request_bytes=_float(careful.memory_request),
+            memory_limit_bytes=_float(careful.memory_limit),
+        )
+    )
+    return _answered(ran, settings, Stood(since=min(usage.hours).date(), days=settings.prove_days))
+
+
+def _float(value: Decimal | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _answered(usage: ContainerUsage, settings: Settings, stood: Stood | None) -> Resources:
+    (answer,) = recommend([usage], prices=Prices(), settings=settings, stood=lambda workload: stood)
+    changes = answer.changes if isinstance(answer, Recommendation) else ()
+    values = {"_".join(reversed(one.path.split("."))).removesuffix("s"): parse(one.proposed) for one in changes}
+    return replace(resources_of(usage), **values)
 
 
 def _bare(profile: str, limits: str) -> Rule:
@@ -193,6 +214,7 @@ RULES: dict[str, Rule] = {
     "KRR rule": _bare("krr", "equal"),
     "Kubecost rule": _bare("kubecost", "kept"),
     "VPA rule": _bare("vpa", "scaled"),
-    "ours, steady": _ours("steady"),
+    "ours, shipped: first stage (steady)": _ours("staged"),
+    "ours, shipped: both stages": _staged,
     "ours, lean": _ours("lean"),
 }

@@ -24,6 +24,8 @@ CASES = {
     "small change": {"memory": 0.5, "noise": 0.05, "share": 0.05},
     "nothing saved": {"memory": 0.5, "noise": 0.05, "share": 0.0},
     "half moves to idle": {"memory": 0.5, "noise": 0.05, "to_idle": 0.5},
+    "wandering 1 % a day": {"memory": 0.5, "noise": 0.05, "wander": 0.01},
+    "wandering 2 % a day": {"memory": 0.5, "noise": 0.05, "wander": 0.02},
 }
 PANELS = 500
 T_QUANTILE = 1.292

@@ -63,6 +63,8 @@ def test_a_manifest_is_printed_with_its_one_value_changed(finops: Finops) -> Non
         (("--container", "other", "requests.cpu=200m"), 6, "other"),
         (("--container", "app", "requests.cpu"), 2, "PATH=VALUE"),
         (("--container", "app", "requests.cpu=plenty"), 6, "plenty"),
+        (("--container", "app", "limits.cpu=0.4"), 6, "requests.cpu would be 500m, above limits.cpu of 0.4"),
+        (("--container", "app", "requests.cpu=2", "limits.cpu=1"), 6, "choose another value"),
     ],
 )
 def test_an_edit_that_cannot_be_made_says_why(finops: Finops, words: tuple[str, ...], code: int, told: str) -> None:

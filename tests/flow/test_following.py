@@ -26,7 +26,10 @@ from finops_ai.demo.merging import merge
 from finops_ai.domain.errors import Unavailable
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import end_of_day
-from finops_ai.ledger import outbox
+from finops_ai.jobs.run import Turn
+from finops_ai.jobs.standing import standing
+from finops_ai.ledger import outbox, proposals
+from finops_ai.rightsizing.staged import Stood
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -121,6 +124,15 @@ def test_a_merge_is_measured_and_said_once(demo: Demo, monkeypatch: pytest.Monke
     (change,) = [one.message for one in outbox.messages(demo.app.engine) if one.message.kind == "change"]
     assert (change.sink, change.key) == ("on-call", f"finops/merged/{KEY}")
     assert change.body["summary"].startswith("Merged: rightsize(search/search-api)")
+    assert what_stood(demo) == Stood(since=MERGED, days=15)
+
+
+def what_stood(demo: Demo) -> Stood | None:
+    """What is known of the demo's workload at the end of LATER."""
+    at = end_of_day(LATER)
+    turn = Turn(engine=demo.app.engine, as_of=at, now=lambda: at)
+    known = {one.key: one for one in proposals.proposals(demo.app.engine, turn.as_of)}
+    return standing(turn, known)(known[KEY].recommendation.workload)
 
 
 def spoil(demo: Demo, **figures: str) -> None:
@@ -162,6 +174,7 @@ def test_a_merge_that_broke_something_is_proposed_to_be_taken_back_within_one_ru
     assert again.counts["regressions"] == 0
     demo.run("deliver", LATER)
     assert len([1 for path in demo.files.layout.pulls.glob("*.json") if REVERT in path.read_text()]) == 1
+    assert what_stood(demo) == Stood(since=MERGED, days=15, was_taken_back=True)
 
 
 def test_a_hand_made_change_is_told_with_its_cost_and_blocks_the_workload(demo: Demo) -> None:

@@ -267,8 +267,6 @@ def test_obsolete_is_closed_with_its_reason_and_silence_is_none(loop: Loop) -> N
     loop.propose(proposal())
     loop.deliver()
     known = {KEY: proposal()}
-    for why in ("less than 7 days are known", ""):
-        assert withdraw(loop.turn(), loop.forge, known, {KEY: why}) == 0
     assert withdraw(loop.turn(), loop.forge, known, {}) == 0
     assert withdraw(loop.turn(), loop.forge, known, {KEY: "requests fit what is used"}) == 1
     loop.deliver()

@@ -12,12 +12,13 @@ from hypothesis import strategies as st
 from finops_ai.domain.drift import Difference, Drift
 from finops_ai.domain.money import Money
 from finops_ai.domain.period import Days
+from finops_ai.domain.proposal import ProposalState
 from finops_ai.domain.realised import Realised
 from finops_ai.domain.usage import Workload
-from finops_ai.ledger import drifts, savings
-from tests.ledger.nouns import AMOUNTS, DAYS, KEYS, MAPS, MONEY, PROPOSALS, TEXTS
+from finops_ai.ledger import drifts, proposals, savings
+from tests.ledger.nouns import AMOUNTS, DAYS, KEYS, MAPS, MONEY, PROPOSALS, TEXTS, a_proposal
 
-AS_OF = datetime(2026, 5, 1, tzinfo=UTC)
+AS_OF, HOUR = datetime(2026, 5, 1, tzinfo=UTC), timedelta(hours=1)
 WORKLOADS = st.builds(Workload, TEXTS, TEXTS, TEXTS, TEXTS)
 OPTIONAL = st.none() | TEXTS
 DRIFTS = st.builds(
@@ -54,6 +55,26 @@ ROWS = st.builds(
     utilisation=MAPS,
 )
 MODEST = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def test_each_merge_waits_to_be_kept_once(ledger: sa.Engine) -> None:
+    """Two merges of one key with other states between them; what is said again is no second merge."""
+    states = ("open", "merged", "merged", "open", "merged")
+    for hour, state in enumerate(states):
+        saving = replace(a_proposal().recommendation, risk=f"{hour}")
+        proposals.save(ledger, a_proposal(state=ProposalState(state), recommendation=saving), AS_OF + HOUR * hour)
+    proposals.save(ledger, a_proposal("finops/api"), AS_OF)
+
+    def waiting(hours: int) -> list[datetime]:
+        return [known_at for _, known_at, _ in savings.unkept(ledger, AS_OF + HOUR * hours)]
+
+    assert waiting(0) == []
+    assert waiting(3) == [AS_OF + HOUR]
+    assert waiting(9) == [AS_OF + HOUR, AS_OF + HOUR * 4]
+    (key, known_at, proposal), _ = savings.unkept(ledger, AS_OF + HOUR * 9)
+    assert (key, proposal.state) == ("finops/web", ProposalState.MERGED)
+    savings.keep_merge(ledger, savings.Merged(key=key, known_at=known_at, on=AS_OF.date(), proposal=proposal))
+    assert waiting(9) == [AS_OF + HOUR * 4]
 
 
 @given(row=ROWS)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -16,7 +16,7 @@ from finops_ai.rightsizing.manifest.find import Place, find, find_object, find_v
 from finops_ai.rightsizing.manifest.kustomize import inline, is_kustomization
 from finops_ai.rightsizing.manifest.nested import inside
 from finops_ai.rightsizing.manifest.paths import SECTIONS, PathStep, Reached, parse_path, reach
-from finops_ai.rightsizing.manifest.read import entry
+from finops_ai.rightsizing.manifest.read import child, entry, items
 from finops_ai.rightsizing.manifest.span import Span, apply, merged
 from finops_ai.rightsizing.manifest.splice import plan
 from finops_ai.rightsizing.manifest.verify import Keys, verify
@@ -29,10 +29,14 @@ Value = str | Sequence[Any] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edited:
-    """The text afterwards, and what was replaced: offsets in characters of the text before."""
+    """The text afterwards, and what was replaced: offsets in characters of the text before.
+
+    `over` tells requests above their limits, in words; whether that is a mistake the caller knows.
+    """
 
     text: str
     spans: tuple[Span, ...]
+    over: tuple[str, ...] = ()
 
 
 def set_values(
@@ -152,29 +156,34 @@ def _edited(
             here[reached.keys] = value
         else:
             within.setdefault(id(reached.text), (reached, {}))[1][reached.inside] = value
+    over = list(dict.fromkeys(_over(place.node, here)))
     spans = plan(text, place, _tree(here)) if here else []
     held: dict[Keys, str] = {}
     for reached, inner in within.values():
         change = partial(_edited_values, paths=inner, created=created)
-        held[reached.keys], outer = edit_inside(text, place, reached, change)
+        done, outer = edit_inside(text, place, reached, change)
+        held[reached.keys] = done.text
         spans += outer
+        over += done.over
     spans = merged(spans)
     after = apply(text, spans)
     verify(text, after, place, here, spans, held)
-    return Edited(text=after, spans=tuple(spans))
+    return Edited(text=after, spans=tuple(spans), over=tuple(over))
 
 
 def _edited_values(text: str, paths: Mapping[tuple[PathStep, ...], Value], created: Sequence[str]) -> Edited:
     return _edited(text, find_values(text), paths, created)
 
 
-def edit_inside(text: str, place: Place, reached: Reached, change: Callable[[str], Edited]) -> tuple[str, list[Span]]:
+def edit_inside(
+    text: str, place: Place, reached: Reached, change: Callable[[str], Edited]
+) -> tuple[Edited, list[Span]]:
     """The YAML in a literal text after the change, and the change as spans of the whole text."""
     assert reached.text is not None  # noqa: S101
     place.at(reached.keys, place.node)
     part = inside(text, reached.text)
     done = change(part.text)
-    return done.text, part.spans(done.spans)
+    return done, part.spans(done.spans)
 
 
 def set_in_text(text: str, keys: Sequence[str | int], change: Callable[[str], Edited]) -> Edited:
@@ -185,8 +194,8 @@ def set_in_text(text: str, keys: Sequence[str | int], change: Callable[[str], Ed
         raise Rejected("the patch is not written as a literal text (|)")
     held, spans = edit_inside(text, place, reached, change)
     after = apply(text, spans)
-    verify(text, after, place, {}, spans, {reached.keys: held})
-    return Edited(text=after, spans=tuple(spans))
+    verify(text, after, place, {}, spans, {reached.keys: held.text})
+    return Edited(text=after, spans=tuple(spans), over=held.over)
 
 
 def text_at(text: str, keys: Sequence[str | int]) -> str:
@@ -194,6 +203,35 @@ def text_at(text: str, keys: Sequence[str | int]) -> str:
     node = find_values(text).node
     reached = reach(node, (*keys, "")) if keys else Reached(keys=())
     return inside(text, reached.text).text if reached.text is not None else ""
+
+
+def _over(node: Node, changes: Mapping[Keys, Value]) -> Iterator[str]:
+    """Requests above their limits after the changes, of the pairs that are touched: Kubernetes takes no such object."""
+    for keys in changes:
+        if len(keys) < 2 or keys[-2] not in SECTIONS:
+            continue
+        request, limit = (_told(node, (*keys[:-2], section, keys[-1]), changes) for section in SECTIONS)
+        try:
+            is_over = request and limit and quantity.parse(request) > quantity.parse(limit)
+        except ValueError:
+            continue  # a word of a chart's own
+        if is_over:
+            other = "limits" if keys[-2] == "requests" else "requests"
+            yield (
+                f"requests.{keys[-1]} would be {request}, above limits.{keys[-1]} of {limit}: Kubernetes refuses that; "
+                f"set {other}.{keys[-1]} too, or choose another value"
+            )
+
+
+def _told(node: Node, keys: Keys, changes: Mapping[Keys, Value]) -> str | None:
+    """The text at `keys` once the changes are made."""
+    if isinstance(value := changes.get(keys), str):
+        return value
+    found: Node | None = node
+    for key in keys:
+        below = items(found) if isinstance(key, int) else []
+        found = below[key] if isinstance(key, int) else child(found, key) if found is not None else None
+    return str(found.value) if isinstance(found, ScalarNode) else None
 
 
 def _tree(changes: Mapping[Keys, Value]) -> dict[str | int, Any]:

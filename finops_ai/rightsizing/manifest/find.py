@@ -171,18 +171,18 @@ def _lists(node: Node, path: tuple[Step, ...] = ()) -> Iterator[tuple[tuple[Step
 
 
 def _resources_hint(node: Node) -> str:
-    found = list(_named_resources(node))
+    found = list(named_resources(node))
     return f"; resources stand at {', '.join(found[:3])}: name one by --path" if found else ""
 
 
 def _values_hint(roots: Sequence[Node]) -> str:
     if any(word(root, "kind") for root in roots):
         return ""
-    found = [path for root in roots for path in _named_resources(root)]
+    found = [path for root in roots for path in named_resources(root)]
     return f"; if these are a chart's values, name the place by --path ({', '.join(found[:3])})" if found else ""
 
 
-def _named_resources(node: Node, path: str = "", depth: int = 0) -> Iterator[str]:
+def named_resources(node: Node, path: str = "", depth: int = 0) -> Iterator[str]:
     if isinstance(node, MappingNode) and depth < 8:
         for key, value in node.value:
             if isinstance(key, ScalarNode):
@@ -190,4 +190,4 @@ def _named_resources(node: Node, path: str = "", depth: int = 0) -> Iterator[str
                 if key.value == "resources" and isinstance(value, MappingNode):
                     yield below
                 else:
-                    yield from _named_resources(value, below, depth + 1)
+                    yield from named_resources(value, below, depth + 1)

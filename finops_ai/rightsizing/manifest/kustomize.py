@@ -35,12 +35,22 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """A kustomization's own word for how many replicas run: `replicas[number].count`, which goes before all patches."""
+
+    file: str
+    number: int
+    count: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Build:
-    """What one overlay makes of the workload: its sources, the last one wins; `namespace` is '' where none is set."""
+    """What one overlay makes of the workload: its sources and counts, the last wins. `namespace`: '' if none is set."""
 
     root: str
     namespace: str
     sources: tuple[Source, ...]
+    counts: tuple[Count, ...] = ()
 
 
 def builds(files: Mapping[str, str], *, kind: str, name: str) -> list[Build]:
@@ -50,12 +60,14 @@ def builds(files: Mapping[str, str], *, kind: str, name: str) -> list[Build]:
     included = {below for layer in layers.values() for below in layer.folders()}
     found = []
     for folder in sorted(set(layers) - included):
+        counts: list[Count] = []
         try:
-            sources, namespace, _ = _walk(layers, folder, kind, name, 0)
+            sources, namespace, _ = _walk(layers, folder, kind, name, 0, counts)
         except _Deleted:
             continue
         if any(source.is_base for source in sources):
-            found.append(Build(root=folder or ".", namespace=namespace, sources=tuple(sources)))
+            root = folder or "."
+            found.append(Build(root=root, namespace=namespace, sources=tuple(sources), counts=tuple(counts)))
     return found
 
 
@@ -87,7 +99,7 @@ class _Layer:
 
     def __init__(self, folder: str, path: str, files: Mapping[str, str]) -> None:
         self.folder, self.path, self.files = folder, path, files
-        roots = [root for root in _readable(files[path]) if isinstance(root, MappingNode)]
+        roots = [root for root in readable(files[path]) if isinstance(root, MappingNode)]
         self.root: Node | None = roots[0] if roots else None
 
     def named(self, *keys: str) -> Iterator[str]:
@@ -103,30 +115,44 @@ class _Layer:
     def text(self, key: str) -> str:
         return word(self.root, key)
 
+    def counts(self, names: set[str]) -> Iterator[Count]:
+        """Entries of `replicas` for one of the names; they fit Deployments, StatefulSets and ReplicaSets alike."""
+        for number, one in enumerate(items(child(self.root, "replicas") if self.root is not None else None)):
+            if word(one, "name") in names:
+                yield Count(file=self.path, number=number, count=word(one, "count"))
+
     def patches(self, kind: str, written: str, built: str) -> Iterator[Source]:
         """Patches that may be about the object, whose name is `written` in its base and `built` by now."""
         for number, item in enumerate(items(child(self.root, "patchesStrategicMerge") if self.root else None)):
             if isinstance(item, ScalarNode):
                 at = ("patchesStrategicMerge", number)
-                yield from self._patch(item.value, at, None, kind, {written, built})
+                is_path = "\n" not in item.value.strip()
+                yield from self._patch(item.value, at, None, kind, {written, built}, is_path=is_path)
         for key in ("patchesJson6902", "patches"):
             for number, item in enumerate(items(child(self.root, key) if self.root else None)):
                 target = child(item, "target")
-                if target is not None and not _targets(target, kind, {written, built}):
+                if target is not None and not targets(target, kind, {written, built}):
                     continue
                 held = child(item, "patch")
-                path = word(item, "path") or (held.value if isinstance(held, ScalarNode) else "")
+                path = word(item, "path")
+                value = path or (str(held.value) if isinstance(held, ScalarNode) else "")
                 keys = (key, number, "patch")
-                yield from self._patch(str(path), keys, target, kind, {written, built})
+                yield from self._patch(value, keys, target, kind, {written, built}, is_path=bool(path))
 
     def _patch(
-        self, value: str, keys: tuple[str | int, ...], target: Node | None, kind: str, names: set[str]
+        self,
+        value: str,
+        keys: tuple[str | int, ...],
+        target: Node | None,
+        kind: str,
+        names: set[str],
+        *,
+        is_path: bool,
     ) -> Iterator[Source]:
-        is_path = "\n" not in value.strip()
         file = posixpath.normpath(posixpath.join(self.folder, value)).removeprefix("./") if is_path else self.path
         text = self.files.get(file, "") if is_path else value
         at: tuple[str | int, ...] = () if is_path else keys
-        roots = _readable(text)
+        roots = readable(text)
         is_broad = target is not None and not (
             word(target, "kind") == kind and word(target, "name") in names and child(target, "labelSelector") is None
         )
@@ -143,9 +169,12 @@ class _Layer:
             yield Source(file=file, keys=at, kind=own_kind, name=name, is_broad=is_broad)
 
 
-def _walk(layers: Mapping[str, _Layer], folder: str, kind: str, name: str, depth: int) -> tuple[list[Source], str, str]:
+def _walk(
+    layers: Mapping[str, _Layer], folder: str, kind: str, name: str, depth: int, counts: list[Count]
+) -> tuple[list[Source], str, str]:
     """Sources below a kustomization, the namespace that it sets, and the name as the base writes it.
 
+    `counts` takes what they say of replicas.
     `name` is the one that the cluster shows; what prefixes and suffixes added is taken off on the way down.
     """
     layer = layers[folder]
@@ -162,18 +191,19 @@ def _walk(layers: Mapping[str, _Layer], folder: str, kind: str, name: str, depth
     for path in layer.named("resources", "bases", "components"):
         inner = "" if path == "." else path
         if inner in layers and inner != folder:
-            more, its_namespace, its_name = _walk(layers, inner, kind, below, depth + 1)
+            more, its_namespace, its_name = _walk(layers, inner, kind, below, depth + 1, counts)
             sources += more
             namespace = namespace or its_namespace
             written = its_name if any(one.is_base for one in more) else written
         elif below in layer.files.get(path, "") and _declares(layer.files[path], kind, below):
             sources.append(Source(file=path, kind=kind, name=below, is_base=True))
     sources += layer.patches(kind, written, below)
+    counts += layer.counts({written, below})
     return sources, layer.text("namespace") or namespace, written
 
 
 @lru_cache(maxsize=4096)
-def _readable(text: str) -> tuple[Node, ...]:
+def readable(text: str) -> tuple[Node, ...]:
     """Documents of a text; none where it cannot be read: what it would have set shows as a value that differs."""
     try:
         return tuple(compose(text))
@@ -188,7 +218,7 @@ def _declares(text: str, kind: str, name: str) -> bool:
         return False
 
 
-def _targets(target: Node, kind: str, names: set[str]) -> bool:
+def targets(target: Node, kind: str, names: set[str]) -> bool:
     """Kustomize takes kind and name of a target for regular expressions that fit the whole."""
     wanted_kind, wanted_name = word(target, "kind"), word(target, "name")
     return _fits(wanted_kind, kind) and any(_fits(wanted_name, name) for name in names)

@@ -21,7 +21,7 @@ def told_by(source: Source, text: str, container: str, order: Sequence[str]) -> 
     """
     held = text_at(text, source.keys) if source.keys else text
     if source.is_json:
-        found = {path: node.value for path, _, node in _operations(held, container, order)}
+        found = {path: node.value for path, _, node in operations(held, container, order)}
         return found or None
     if not holds(held, kind=source.kind, name=source.name, container=container):
         return None
@@ -36,7 +36,7 @@ def set_by(source: Source, text: str, container: str, order: Sequence[str], chan
     def change(held: str) -> Edited:
         if not source.is_json:
             return set_values(held, kind=source.kind, name=source.name, container=container, changes=changes)
-        places = {path: place for path, place, _ in _operations(held, container, order)}
+        places = {path: place for path, place, _ in operations(held, container, order)}
         if missing := set(changes) - set(places):
             raise Rejected(f"{source.file}: the JSON patch does not set {', '.join(sorted(missing))}; add an operation")
         return set_paths(held, {places[path]: value for path, value in changes.items()})
@@ -44,7 +44,7 @@ def set_by(source: Source, text: str, container: str, order: Sequence[str], chan
     return set_in_text(text, source.keys, change) if source.keys else change(text)
 
 
-def _operations(text: str, container: str, order: Sequence[str]) -> Iterator[tuple[str, str, ScalarNode]]:
+def operations(text: str, container: str, order: Sequence[str]) -> Iterator[tuple[str, str, ScalarNode]]:
     """(`requests.cpu`, where it stands, its node) of each value that the operations set for the container."""
     for root in compose(text):
         for number, operation in enumerate(items(root)):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import posixpath
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
+from finops_ai.rightsizing.manifest import replicas
+from finops_ai.rightsizing.manifest.delivered import Delivery, deliveries, live, releases
 from finops_ai.rightsizing.manifest.edit import Value, set_paths, set_values, value_at, values
 from finops_ai.rightsizing.manifest.find import container_names, declares
 from finops_ai.rightsizing.manifest.kustomize import Build, Source, builds
@@ -14,7 +18,14 @@ from finops_ai.rightsizing.manifest.paths import parse_path
 from finops_ai.rightsizing.manifest.source import set_by, told_by
 from finops_ai.rightsizing.settings import Place
 
+_HELM_VALUES = re.compile(r"(spec\.sources?(?:\[\d+\])?\.helm)\.(?:valuesObject|values)\.(.+)")
+
 RESOURCES = ("requests.cpu", "requests.memory", "limits.cpu", "limits.memory")
+
+
+class Undeclared(Rejected):
+    """No file declares the workload: nothing there could be changed, now or later."""
+
 
 Agrees = Callable[[Mapping[str, str]], bool]
 """Whether values as written are those that run."""
@@ -48,27 +59,58 @@ def written(
     def change(now: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
         return {path: set_values(now[path], **target, changes=changes).text}
 
-    return Written(values=values(files[path], **target), set=change)
+    plain = Written(values=values(files[path], **target), set=change)
+    order = container_names(files[path], kind=workload.kind, name=workload.name)
+    delivered = deliveries(files, [posixpath.dirname(path)], workload, container, order)
+    return _laid_over(plain, live(delivered, workload, plain.values, agrees))
+
+
+def _laid_over(base: Written, over: Delivery | None) -> Written:
+    """What the object that delivers the files sets goes before what they say, and is changed where it stands."""
+    if over is None or not over.sets:
+        return base
+
+    def change(now: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
+        here = {resource: value for resource, value in changes.items() if resource in over.sets}
+        below = {resource: value for resource, value in changes.items() if resource not in over.sets}
+        after = base.set(now, below) if below else {}
+        return after | ({over.file: over.edited(after.get(over.file, now[over.file]), here)} if here else {})
+
+    return Written(values={**base.values, **{name: put.value for name, put in over.sets.items()}}, set=change)
 
 
 def _at_place(files: Mapping[str, str], place: Place) -> Written:
     """The values of a chart's workload, where its file holds them."""
     if place.file not in files:
         raise Rejected(f"{place.file}, where recommend.strategy.places puts it, is not among the manifests looked at")
+    text = files[place.file]
+    at = {resource: _where(text, place, path) for resource in RESOURCES if (path := place.at(resource))}
     found = {
         resource: value
-        for resource in RESOURCES
-        if (path := place.at(resource))
-        and (value := value_at(files[place.file], path, kind=place.kind, name=place.name)) is not None
+        for resource, path in at.items()
+        if (value := value_at(text, path, kind=place.kind, name=place.name)) is not None
     }
 
     def change(now: Mapping[str, str], changes: Mapping[str, str]) -> dict[str, str]:
         if missing := [resource for resource in changes if not place.at(resource)]:
             raise Rejected(f"recommend.strategy.places does not say where {', '.join(missing)} stands in {place.file}")
-        told = {place.at(resource): value for resource, value in changes.items()}
+        told = {at[resource]: value for resource, value in changes.items()}
         return {place.file: set_paths(now[place.file], told, kind=place.kind, name=place.name).text}
 
     return Written(values=found, set=change)
+
+
+def _where(text: str, place: Place, path: str) -> str:
+    """An Application's `helm.parameters` go before its `valuesObject` and `values`; '.' in their names leads down."""
+    inner = _HELM_VALUES.match(path)
+    if inner is None:
+        return path
+    parameter = f"{inner[1]}.parameters[name={inner[2]}].value"
+    try:
+        set_there = value_at(text, parameter, kind=place.kind, name=place.name)
+    except Rejected:
+        return path  # there is no such parameter
+    return path if set_there is None else parameter
 
 
 def set_object(files: Mapping[str, str], workload: Workload, changes: Mapping[str, Value]) -> dict[str, str]:
@@ -76,6 +118,8 @@ def set_object(files: Mapping[str, str], workload: Workload, changes: Mapping[st
 
     The last key of a path is made where it is missing. Raises Rejected as `written` does.
     """
+    if list(changes) == [replicas.PATH] and (where := replicas.replicas(files, workload)):
+        return where.set(files, str(changes[replicas.PATH]))
     found = builds(files, kind=workload.kind, name=workload.name)
     if len(found) > 1:
         roots = ", ".join(build.root for build in found)
@@ -129,7 +173,9 @@ def _of_build(
             after[source.file] = set_by(source, after[source.file], container, chosen.order, own).text
         return {path: text for path, text in after.items() if text != now[path]}
 
-    return Written(values=chosen.values, set=change)
+    base = Written(values=chosen.values, set=change)
+    delivered = deliveries(files, [chosen.build.root], workload, container, chosen.order)
+    return _laid_over(base, live(delivered, workload, base.values, agrees))
 
 
 def _told(files: Mapping[str, str], build: Build, container: str) -> _Told:
@@ -182,7 +228,9 @@ def _declaring_file(files: Mapping[str, str], workload: Workload) -> str:
     if found:
         raise Rejected(f"{workload.kind} {workload} is declared in several files: {', '.join(found)}")
     passed = f" ({'; '.join(unreadable)})" if unreadable else ""
-    raise Rejected(
+    charts = releases(files, workload)
+    hint = f": {'; '.join(charts[:3])}" if charts else ""
+    raise Undeclared(
         f"no file declares {workload.kind} {workload}{passed}; where a chart makes it, name its values in "
-        "recommend.strategy.places"
+        f"recommend.strategy.places{hint}"
     )

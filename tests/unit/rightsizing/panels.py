@@ -39,13 +39,19 @@ def panel(
     noise: float = 0.05,
     after: int = AFTER,
     to_idle: float = 0.0,
+    wander: float = 0.0,
 ) -> Panel:
-    """`treated` workloads of each cluster but the last cost `share` less from day BEFORE on."""
+    """`treated` workloads of each cluster but the last cost `share` less from day BEFORE on.
+
+    `wander` is the standard deviation of a day's step of each workload's own course, a random walk.
+    """
     random = np.random.default_rng(seed)
     days = Days(START, START + timedelta(days=BEFORE + 1 + after))
     count = clusters * workloads
     common = _remembering(random, 1, len(days), 0.8, 0.03) + 0.001 * np.arange(len(days))
     own = _remembering(random, count, len(days), memory, noise)
+    if wander:
+        own += np.cumsum(random.standard_normal((count, len(days))) * wander, axis=1)
     week = np.array([0.1, 0.1, 0.1, 0.05, 0.0, -0.2, -0.2]) + 1 + 0.06 * random.standard_normal((count, 7))
     level = 20 * np.exp(random.standard_normal(count))
     usual = level[:, None] * np.take(week, np.arange(len(days)) % 7, axis=1) * np.exp(common + own)

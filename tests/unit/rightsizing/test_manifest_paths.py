@@ -261,3 +261,32 @@ def _numbers(text: str) -> list[tuple[str, str]]:
     for root in yaml.compose_all(text, Loader=yaml.SafeLoader):
         walk(root, "")
     return found
+
+
+LIMITED = """\
+web:
+  resources: {requests: {cpu: 500m}, limits: {cpu: 1, memory: 1Gi}}
+held: |
+  resources: {requests: {cpu: 500m}, limits: {cpu: 1}}
+side:
+  resources: {requests: {cpu: 3}, limits: {cpu: 2, memory: chart-default}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"web.resources.requests.cpu": "2"}, "requests.cpu would be 2, above limits.cpu of 1"),
+        ({"web.resources.limits.cpu": "400m"}, "requests.cpu would be 500m, above limits.cpu of 400m"),
+        ({"web.resources.requests.memory": "2Gi"}, "set limits.memory too"),
+        ({"held.resources.requests.cpu": "2"}, "requests.cpu would be 2, above limits.cpu of 1"),
+        ({"side.resources.limits.cpu": "1"}, "set requests.cpu too"),
+        ({"web.resources.requests.cpu": "1000m"}, ""),
+        ({"web.resources.requests.cpu": "2", "web.resources.limits.cpu": "2"}, ""),
+        ({"side.resources.requests.memory": "1Gi"}, ""),
+    ],
+)
+def test_a_request_above_its_limit_is_told(changes: dict[str, str], told: str) -> None:
+    done = set_paths(LIMITED, changes)
+    assert bool(done.over) == bool(told)
+    assert told in " ".join(done.over)

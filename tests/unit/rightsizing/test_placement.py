@@ -99,6 +99,8 @@ BUDGET = (
         (DEPLOYMENT.replace("      containers", f"      {ON_NODE}\n      containers"), ()),
         (DEPLOYMENT.replace("{labels", '{annotations: {a/safe-to-evict: "false"}, labels'), ()),
         (DEPLOYMENT, (BUDGET,)),
+        (DEPLOYMENT, ("apiVersion: argoproj.io/v1alpha1\nkind: Application\nmetadata: {name: a}\nspec: {source: "
+                      "{path: ., kustomize: {replicas: [{name: web, count: 1}]}}}\n",)),
     ],
 )  # fmt: skip
 def test_what_must_not_be_interrupted_keeps_its_nodes(text: str, more: tuple[str, ...]) -> None:
