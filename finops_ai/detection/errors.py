@@ -10,6 +10,8 @@ from finops_ai.domain.series import FloatArray
 
 SETTLED_DAYS = 35
 """Until then a series is still finding its level: its errors are not its usual ones."""
+_STRANGE = 3.0  # usual errors
+_NEAR, _OF_NEAR = 2, 3  # so many strange days among those up to so many days away are an episode, not an error
 
 
 def usual_error(errors: FloatArray, settings: DetectSettings, *, middle: bool = False) -> FloatArray:
@@ -46,6 +48,19 @@ def settled(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSetting
     kept = np.where(dull[:, :end], np.nan, past)
     few = np.isfinite(kept).sum(axis=1) < settings.min_days
     kept[few] = past[few]
+    return kept
+
+
+def ordinary(errors: FloatArray, settings: DetectSettings) -> FloatArray:
+    """`errors` (rows, days) without days that were strange several in a row: an episode says nothing about the usual.
+
+    A strange day that stands alone stays: series whose errors are large now and then are to be known as such.
+    """
+    strange = errors > _STRANGE * usual_error(errors, settings, middle=True)[:, None]  # NaN compares false
+    near = np.pad(strange.astype(np.intp), ((0, 0), (_NEAR, _NEAR)))
+    days = errors.shape[1]
+    count = sum((near[:, at : at + days] for at in range(2 * _NEAR + 1)), np.zeros(errors.shape, dtype=np.intp))
+    kept: FloatArray = np.where(strange & (count >= _OF_NEAR), np.nan, errors)
     return kept
 
 

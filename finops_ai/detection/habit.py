@@ -38,13 +38,14 @@ class Habit:
 
     `expected` is the forecast of a day made the day before; `base` the same without its place in the month; `low` what
     the cheapest weekday would be; `former` the normal level before the last accepted one, while it is remembered;
-    `earlier[k]` the expectation with the level of LOOKBACKS[k] days ago.
+    `stayed` the days since a level was accepted; `earlier[k]` the expectation with the level of LOOKBACKS[k] days ago.
     """
 
     expected: FloatArray
     base: FloatArray
     low: FloatArray
     former: FloatArray
+    stayed: NDArray[np.intp]
     earlier: tuple[FloatArray, ...]
 
 
@@ -53,20 +54,21 @@ def walk(x: FloatArray, known: BoolArray, announced: BoolArray, calendar: Calend
     series, days = x.shape
     state = _State(series, settings)
     found = {name: np.full((days, series), np.nan) for name in ("expected", "base", "low", "former")}
-    earlier = [np.full((days, series), np.nan) for _ in LOOKBACKS]
+    earlier, stayed = [np.full((days, series), np.nan) for _ in LOOKBACKS], np.zeros((days, series), np.intp)
     by_day, seen_on, told_on = (np.ascontiguousarray(part.T) for part in (x, known, announced))
     for t in range(days):
         habit = state.expect(by_day[t], seen_on[t], int(calendar.weekday[t]), int(calendar.slot[t]))
         begun = state.seen > 0
         for name, value in (("expected", habit.expected), ("base", habit.base), ("low", habit.low)):
             found[name][t, begun] = value[begun]
-        found["former"][t] = state.former + habit.effect
+        found["former"][t], stayed[t] = state.former + habit.effect, state.former_age
         for rows, back in zip(earlier, LOOKBACKS, strict=True):
             rows[t, begun] = (state.levels[(t - back) % _RING] + habit.effect)[begun]
         taught = seen_on[t] & (by_day[t] >= habit.expected) if calendar.off[t] else seen_on[t]
-        state.learn(habit, by_day[t], taught, told_on[t])
+        state.learn(habit, by_day[t], taught, told_on[t], resting=seen_on[t] & ~taught)
     return Habit(  # what costs nothing at weekends may be expected to cost less than nothing: not so
         **{name: np.maximum(rows.T, 0.0) for name, rows in found.items()},
+        stayed=stayed.T,
         earlier=tuple(np.maximum(rows.T, 0.0) for rows in earlier),
     )
 
@@ -143,7 +145,7 @@ class _State:
         effect: FloatArray = np.where(is_fee, fee, np.copysign(beyond, usual))
         return effect
 
-    def learn(self, habit: _Day, x: FloatArray, known: BoolArray, announced: BoolArray) -> None:
+    def learn(self, habit: _Day, x: FloatArray, known: BoolArray, announced: BoolArray, resting: BoolArray) -> None:
         self.told = np.where(announced, self.told + known, 0)
         stepping = self.told > 0
         surprise = np.where(known, x - habit.expected, 0.0)
@@ -159,7 +161,9 @@ class _State:
         self.level = self.level + told_gain * lesson + np.where(known, habit.slope, 0.0)
         pace = np.maximum(_WEEKDAY_GAIN, 1.0 / (self.since_step // 7 + 3))
         self.weekday[habit.weekday] += np.where(self.told == 1, 0.0, pace * (1 - gain) * lesson)
-        self._accept(x - habit.effect, np.where((size > limit) & ~stepping, np.sign(surprise), 0.0), known)
+        side = np.where((size > limit) & ~stepping, np.sign(surprise), 0.0)
+        side[resting] = self.sides[self.day % len(self.sides) - 1, resting]  # a day off neither ends nor begins a level
+        self._accept(x - habit.effect, side, known)
 
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         step = np.where(known, np.maximum(_ERROR_GAIN, 1.0 / (self.seen + 2)), 0.0)

@@ -81,7 +81,21 @@ def same_season(height: FloatArray, year: NDArray[np.intp]) -> FloatArray:
 def _middle_of_seven(parts: list[FloatArray]) -> FloatArray:
     """Elementwise median of seven arrays, by the comparisons of a sorting network (a sort would take ten times as long)."""
     a = list(parts)
-    for i, j in ((0, 5), (0, 3), (1, 6), (2, 4), (0, 1), (3, 5), (2, 6), (2, 3), (3, 6), (4, 5), (1, 4), (1, 3), (3, 4)):
+    for i, j in (
+        (0, 5),
+        (0, 3),
+        (1, 6),
+        (2, 4),
+        (0, 1),
+        (3, 5),
+        (2, 6),
+        (2, 3),
+        (3, 6),
+        (4, 5),
+        (1, 4),
+        (1, 3),
+        (3, 4),
+    ):
         a[i], a[j] = np.minimum(a[i], a[j]), np.maximum(a[i], a[j])
     return a[3]
 
