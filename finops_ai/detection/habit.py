@@ -30,6 +30,7 @@ _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are cli
 _MONTH_NOISE = 1.5
 _FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _LEAST_ERROR = 0.01
+_AT_ONCE = 0.7  # of a change that was there when it began: a step, not a ramp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +39,8 @@ class Habit:
 
     `expected` is the forecast of a day made the day before; `base` the same without its place in the month; `low` what
     the cheapest weekday would be; `former` the normal level before the last accepted one, while it is remembered;
-    `stayed` the days since a level was accepted; `earlier[k]` the expectation with the level of LOOKBACKS[k] days ago.
+    `stayed` the days since a step was accepted as the level; `earlier[k]` the expectation with the level of
+    LOOKBACKS[k] days ago.
     """
 
     expected: FloatArray
@@ -61,7 +63,7 @@ def walk(x: FloatArray, known: BoolArray, announced: BoolArray, calendar: Calend
         begun = state.seen > 0
         for name, value in (("expected", habit.expected), ("base", habit.base), ("low", habit.low)):
             found[name][t, begun] = value[begun]
-        found["former"][t], stayed[t] = state.former + habit.effect, state.former_age
+        found["former"][t], stayed[t] = state.former + habit.effect, state.since_accepted
         for rows, back in zip(earlier, LOOKBACKS, strict=True):
             rows[t, begun] = (state.levels[(t - back) % _RING] + habit.effect)[begun]
         taught = seen_on[t] & (by_day[t] >= habit.expected) if calendar.off[t] else seen_on[t]
@@ -105,6 +107,7 @@ class _State:
     plain: FloatArray = field(init=False)  # their levels without weekday and month
     former: FloatArray = field(init=False)
     former_age: NDArray[np.intp] = field(init=False)
+    since_accepted: NDArray[np.intp] = field(init=False)  # days since a step, and no ramp, was accepted
     day: int = 0
 
     def __post_init__(self) -> None:
@@ -112,7 +115,7 @@ class _State:
         self.level, self.levels = np.zeros(n), np.zeros((_RING, n))
         self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
         self.error, self.former = np.full(n, 0.3), np.full(n, np.nan)
-        self.seen, self.since_step, self.told, self.former_age = (np.zeros(n, np.intp) for _ in range(4))
+        self.seen, self.since_step, self.told, self.former_age, self.since_accepted = np.zeros((5, n), np.intp)
         self.sides, self.plain = np.zeros((days, n)), np.zeros((days, n))
 
     def expect(self, x: FloatArray, known: BoolArray, weekday: int, slot: int) -> _Day:
@@ -182,7 +185,7 @@ class _State:
         place = self.day % days
         self.sides[place] = side
         self.plain[place] = np.where(known, plain, self.plain[place - 1])
-        self.former_age = self.former_age + 1
+        self.former_age, self.since_accepted = self.former_age + 1, self.since_accepted + 1
         self.former[self.former_age > self.settings.former_days] = np.nan
         balance = self.sides.sum(axis=0)
         settled = (np.abs(balance) >= days - 1) & (self.seen > days) & (side * balance > 0)
@@ -197,6 +200,8 @@ class _State:
         returned = np.abs(level - self.former[settled]) < 0.5 * np.abs(level - before)
         self.former[settled] = np.where(returned, np.nan, before)
         self.former_age[settled] = 0
+        at_once = np.abs(began - before) >= _AT_ONCE * np.abs(level - before)
+        self.since_accepted[settled] = np.where(at_once, 0, self.since_accepted[settled])
         self.levels[:, settled] = np.where(returned, level, self.levels[:, settled] + step - before)
         self.levels[np.ix_(ring, settled)] = np.where(returned, level, step)
         self.level[settled] = level

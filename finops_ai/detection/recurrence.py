@@ -79,7 +79,7 @@ def same_season(height: FloatArray, year: NDArray[np.intp]) -> FloatArray:
 
 
 def _middle_of_seven(parts: list[FloatArray]) -> FloatArray:
-    """Elementwise median of seven arrays, by the comparisons of a sorting network (a sort would take ten times as long)."""
+    """Elementwise median of seven arrays, by a sorting network: a sort would take ten times as long."""
     a = list(parts)
     for i, j in (
         (0, 5),
