@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import Calendar, calendar
 from finops_ai.detection.drift import drift
-from finops_ai.detection.errors import SETTLED_DAYS, ordinary, settled, usual_error
+from finops_ai.detection.errors import SETTLED_DAYS, by_weekday, ordinary, settled, usual_error
 from finops_ai.detection.habit import Habit, walk
+from finops_ai.detection.occasions import habitual
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.recurrence import recurring
 from finops_ai.detection.settings import DetectSettings
@@ -89,7 +90,11 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     unit = _unit(rise, dull, settings)
     carried = _carried(np.where(raw > 0, rise, -fall), unit, settings)
     rise, fall = rise - carried, fall + carried
-    rise, fall = (np.where(young, part / _YOUNG_FACTOR, part) for part in (rise, fall))
+    uneven = by_weekday(settled(raw, dull, settings), days.weekday[first : panel.days - settings.unsure_days])
+    uneven = uneven[:, days.weekday[first:]] * np.where(young, _YOUNG_FACTOR, 1.0)
+    rise, fall = rise / uneven, fall / uneven
+    unit = _unit(rise, dull, settings)
+    rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
     unit = _unit(rise, dull, settings)
     drifts = drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings)
     return Surprise(
