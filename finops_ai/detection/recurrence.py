@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from finops_ai.detection.calendar import Calendar
 from finops_ai.domain.series import FloatArray
 
+Single = NDArray[np.float32]
+
 _STANDS_OUT, _ALONE = 2.5, 3.5  # usual errors
 _ALONE_DAYS, _ALONE_WITHIN = 3, 3  # a fee stands out on at most so many days of those up to so many days away
 _LARGEST = 50.0  # compressed costs stay finite when expanded
@@ -102,24 +104,28 @@ def _middle_of_seven(parts: list[FloatArray]) -> FloatArray:
 
 def _seen(lift: FloatArray, alone: NDArray[np.bool_], calendar: Calendar, first: int, most: FloatArray) -> FloatArray:
     """The largest lift that a day's kindred vouch for; what is more than `most` in a month is no kin."""
-    lift, single = (np.concatenate([one, np.zeros((1, one.shape[1]))]) for one in (lift, np.where(alone, lift, 0.0)))
+    limit = most.astype(np.float32)  # half the memory to go through, and more digits than a memory needs
+    lifts, single = (
+        np.concatenate([one, np.zeros((1, one.shape[1]))]).astype(np.float32)
+        for one in (lift, np.where(alone, lift, 0.0))
+    )
 
-    def at(values: FloatArray, places: NDArray[np.intp]) -> FloatArray:
+    def at(values: Single, places: NDArray[np.intp]) -> Single:
         """`values` on the days `places`, none of which is in the future; 0 before the first day."""
-        taken: FloatArray = values[np.where(places >= 0, places, len(values) - 1)]
+        taken: Single = values[np.where(places >= 0, places, len(values) - 1)]
         return taken
 
-    def kin(values: FloatArray, places: NDArray[np.intp]) -> FloatArray:
-        largest = np.zeros(most.shape)
+    def kin(values: Single, places: NDArray[np.intp]) -> Single:
+        largest = np.zeros(limit.shape, dtype=np.float32)
         for column in places[first:].T:
             found = at(values, column)
-            found[found > most] = 0.0
+            found[found > limit] = 0.0
             np.maximum(largest, found, out=largest)
         return largest
 
     found = np.maximum.reduce([kin(single, places) for places in calendar.months])
-    a, b, c = (kin(lift, places) for places in calendar.months[:3])
+    a, b, c = (kin(lifts, places) for places in calendar.months[:3])
     twice = np.maximum(np.maximum(np.minimum(a, b), np.minimum(a, c)), np.minimum(b, c))
     once, before = (at(single, places[first:]) for places in calendar.fortnights)
-    vouched: FloatArray = np.maximum.reduce([found, twice, np.minimum(once, before)])
+    vouched: FloatArray = np.maximum.reduce([found, twice, np.minimum(once, before)]).astype(np.float64)
     return vouched

@@ -80,7 +80,8 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
-    runs = unbroken(whole, young_days, first, settings)
+    runs = np.ones((len(whole), panel.days - first))
+    runs[now_and_then] = unbroken(whole[now_and_then], young_days[now_and_then], first, settings)
     average = compress(_usual(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
     expected = habit.expected[:, first:]
@@ -111,7 +112,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         fall_unit=np.maximum(unit, _unit(-fall, dull, settings)),
         drift=tuple(np.where(now_and_then[:, None], np.nan, one) for one in drifts),
         level_then=tuple(np.where(now_and_then[:, None], average, one[:, first:]) for one in habit.earlier),
-        unbroken=np.where(now_and_then[:, None], runs, 1.0),
+        unbroken=runs,
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
         former=habit.former[:, first:],
@@ -168,7 +169,7 @@ def _bounds(
     expected, base, weekend = habit.expected[part], habit.base[part], np.fmin(habit.expected, habit.low)[part]
     high = np.fmax(expected, habit.former[part])
     low = np.fmin(expected, habit.former[part])
-    high[now_and_then] = np.fmax(high, _largest(seen, dull, settings)[part])[now_and_then]
+    high[now_and_then] = np.fmax(high[now_and_then], _largest(seen[now_and_then], dull[now_and_then], settings)[part])
     low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
     if settings.recurrence:
         high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))
