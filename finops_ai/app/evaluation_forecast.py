@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
@@ -57,6 +58,8 @@ def run(
     if not chosen:
         raise UsageError("the split is too short for an origin with 90 days after it; name --origins")
     made = 0
+    served: Counter[str] = Counter()
+    best: Counter[str] = Counter()
     work = partial(morning, split, settings=settings or ForecastSettings())
     with output.open("w", encoding="utf-8", newline="") as lines:
         writer = csv.writer(lines, lineterminator="\n")
@@ -66,6 +69,23 @@ def run(
             progress(f"{made} of {len(chosen)}: {one.origin}, {len(one.found)} series")
             for key, forecast in zip(split.keys, one.found, strict=True):
                 writer.writerows(_rows(key, one.origin, forecast))
+                served[forecast.forecaster.partition("/")[0]] += 1
+                if alone := {name: e for name, e in forecast.backtest_error.items() if "combination" not in name}:
+                    best[min(alone, key=lambda name: (alone[name], name))] += 1
+    progress(f"best on a series' own backtest: {_counted(best)}")
+    progress(f"served by: {_counted(served)}")
+
+
+def _counted(names: Counter[str]) -> str:
+    return ", ".join(f"{name} {count}" for name, count in names.most_common())
+
+
+def without_parts(names: Sequence[str]) -> ForecastSettings:
+    """The shipped settings with some parts switched off: `prophet`, `boosted`."""
+    settings = ForecastSettings()
+    if "prophet" in names:
+        settings = replace(settings, prophet_series=0)
+    return replace(settings, boosted=False) if "boosted" in names else settings
 
 
 def default_origins(split: Split) -> list[date]:

@@ -252,6 +252,8 @@ def known_events(config: Config) -> tuple[KnownEvent, ...]:
             days=Days(one.start, one.end + timedelta(days=1)),
             note=one.note,
             ends_use=one.ends_use,
+            adds=None if one.adds_per_day is None or one.currency is None else Money(one.adds_per_day, one.currency),
+            times=one.times,
         )
         for one in config.known_events
     )

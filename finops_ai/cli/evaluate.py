@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,25 +20,49 @@ SampleOption = Annotated[int, typer.Option("--sample", min=1, help="Only every s
 JobsOption = Annotated[int, typer.Option("--jobs", "-j", min=1, help="Processes to use.")]
 
 
+class ForecastPart(StrEnum):
+    PROPHET = "prophet"
+    BOOSTED = "boosted"
+
+
+OriginsOption = Annotated[
+    str,
+    typer.Option("--origins", help="Mornings, YYYY-MM-DD with commas [default: the last five firsts of a month]."),
+]
+
+
 def evaluate_forecast(
     input: InputOption,
     output: FileOption,
     sample: SampleOption = 1,
     jobs: JobsOption = 1,
-    origins: Annotated[
-        str,
-        typer.Option("--origins", help="Mornings, YYYY-MM-DD with commas [default: the last five firsts of a month]."),
-    ] = "",
+    origins: OriginsOption = "",
+    without: Annotated[
+        list[ForecastPart] | None, typer.Option("--without", help="Leave this part out; may be given more than once.")
+    ] = None,
 ) -> None:
-    """Forecast 90 days on each origin from what was known then; one row for each series, origin and day."""
-    from finops_ai.app.evaluation import read_split
-    from finops_ai.app.evaluation_forecast import run
+    """Forecast 90 days on each origin from what was known then; one row for each series, origin and day.
 
+    At the end it tells which forecasters were best on how many series, and which served them.
+    """
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_forecast import run, without_parts
+
+    run(
+        read_split(input).every(sample),
+        output,
+        origins=_mornings(origins),
+        jobs=jobs,
+        progress=progress,
+        settings=without_parts([one.value for one in without or ()]),
+    )
+
+
+def _mornings(origins: str) -> list[date]:
     try:
-        mornings = [date.fromisoformat(one.strip()) for one in origins.split(",") if one.strip()]
+        return [date.fromisoformat(one.strip()) for one in origins.split(",") if one.strip()]
     except ValueError as error:
         raise UsageError(f"--origins wants YYYY-MM-DD with commas between: {error}") from None
-    run(read_split(input).every(sample), output, origins=mornings, jobs=jobs, progress=progress)
 
 
 def evaluate_detection(input: InputOption, output: FileOption, sample: SampleOption = 1, jobs: JobsOption = 1) -> None:
@@ -60,6 +85,14 @@ def evaluate_month(
     from finops_ai.app.evaluation_month import by_day
 
     show(by_day(read_split(input).every(sample), months=months, every=every, progress=progress), output)
+
+
+def evaluate_coherence(input: InputOption, origins: OriginsOption = "", output: OutputOption = Output.TABLE) -> None:
+    """Forecasts of scopes within scopes alone and made to add up: error and coverage by level, and cents amiss."""
+    from finops_ai.app.evaluation import read_split
+    from finops_ai.app.evaluation_coherence import by_level
+
+    show(by_level(read_split(input), origins=_mornings(origins), progress=progress), output)
 
 
 def accuracy(
@@ -85,6 +118,7 @@ def add_to(app: typer.Typer) -> None:
     group.command("forecast")(evaluate_forecast)
     group.command("detection")(evaluate_detection)
     group.command("month")(evaluate_month)
+    group.command("coherence")(evaluate_coherence)
     app.add_typer(group, name="evaluate")
 
 

@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.forecast import LEVELS
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.accuracy import coverage
 
 BUCKETS: tuple[int, ...] = (2, 7, 14, 30, 60, 90)
 """Last horizon day of each bucket; later days widen with the square root of the horizon."""
@@ -31,6 +30,8 @@ _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with 
 _MOST_WIDENING = 1.5
 POOLED = 10**9
 """A shrinkage at which series do not speak for themselves: their units do it already."""
+_CENT = 0.005  # amounts are shown to the cent
+_FOLDS = 3  # parts into which the windows are cut to measure coverage
 _ENOUGH = 30  # judged days below which a measured coverage would be chance
 
 
@@ -57,7 +58,7 @@ class Residuals:
         error, below, above = (np.cumsum(x, axis=2) for x in (self.answer - self.forecast, self.below, self.above))
         return _in_units(error, below, above)
 
-    def windows(self, some: slice) -> Residuals:
+    def windows(self, some: slice | NDArray[np.intp]) -> Residuals:
         return Residuals(
             answer=self.answer[:, some],
             forecast=self.forecast[:, some],
@@ -107,6 +108,29 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatA
     return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
 
 
+def for_young(offsets: FloatArray, error: FloatArray, then: NDArray[np.bool_], now: NDArray[np.bool_]) -> FloatArray:
+    """`offsets` (series, len(LEVELS), days), wider for series that are young `now` (series,) if such ones needed it.
+
+    `error` (series, windows, days) are the backtest's in units, `then` (series, windows) says where a series was young.
+    What is short of history errs in its own way, and old series would not tell.
+    """
+    if not now.any():
+        return offsets
+    rows, windows = np.nonzero(then)
+    seen = error[rows, windows]
+    wider = offsets.copy()
+    for level, (low, high) in _BANDS.items():
+        bound = np.where(seen < 0, offsets[rows, low], offsets[rows, high])
+        used = np.divide(seen, bound, out=np.full(seen.shape, np.nan), where=np.abs(bound) > 0)
+        known = used[np.isfinite(used)]
+        if len(known) >= _SMALL_CLASS:
+            needed = float(np.clip(np.quantile(known, level), 1.0, _MOST_WIDENING))
+            inner = level < max(_BANDS)
+            for one in range(low, high + 1) if inner else (low, high):
+                wider[now, one] = offsets[now, one] * needed
+    return wider
+
+
 def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
     """`offsets` (series, len(LEVELS), days) of days or sums, widened as the newest backtest shows to be needed.
 
@@ -132,20 +156,27 @@ def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
 
 
 def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatArray]:
-    """Share of days inside the bands, shape (series,), on the newest third of windows with bands from the older ones.
+    """Share of days inside the bands, shape (series,): each third of windows judged by bands from the other two.
 
-    NaN where fewer than 30 days could be judged.
+    What is shown as the edge of a band is in it. NaN where fewer than 30 days could be judged.
     """
     windows, horizon_days = past.answer.shape[1:]
-    cut = windows - windows // 3
-    offsets = day_offsets(past.windows(slice(cut)), horizon_days, shrinkage=shrinkage)
-    error = past.windows(slice(cut, None)).days().reshape(len(offsets), -1)
-    few = np.isfinite(error).sum(axis=1) < _ENOUGH
-    shares = {}
-    for level, (low, high) in _BANDS.items():
-        lower, upper = (np.tile(offsets[:, i], windows - cut) for i in (low, high))
-        shares[level] = np.where(few, np.nan, coverage(error, lower, upper))
-    return shares
+    inside = {level: np.zeros(len(past.answer)) for level in _BANDS}
+    judged = np.zeros(len(past.answer))
+    for held in np.array_split(np.arange(windows), min(_FOLDS, windows)) if windows > 1 else ():
+        others = past.windows(np.setdiff1d(np.arange(windows), held))
+        if not np.isfinite(others.days()).any():
+            continue
+        offsets = day_offsets(others, horizon_days, shrinkage=shrinkage)[:, None]
+        mine = past.windows(held)
+        error = mine.answer - mine.forecast
+        known = np.isfinite(error)
+        judged += known.sum(axis=(1, 2))
+        for level, (low, high) in _BANDS.items():
+            lower, upper = mine.below * offsets[:, :, low] - _CENT, mine.above * offsets[:, :, high] + _CENT
+            inside[level] += (known & (lower <= error) & (error <= upper)).sum(axis=(1, 2))
+    few = judged < _ENOUGH
+    return {level: np.where(few, np.nan, count / np.maximum(judged, 1)) for level, count in inside.items()}
 
 
 def _over_horizon(

@@ -23,6 +23,7 @@ VERSION = "1"
 _USUAL_DAYS = 28
 _LEAST = 1e-9
 _NOW_AND_THEN = 0.05  # share of days without cost from which on a series is taken to run now and then ...
+_FEE = 0.1  # share of days with cost under which a series is taken for a fee
 _NOTHING = 0.03  # ... and a median below this share of its level is taken for no cost at all
 
 
@@ -37,11 +38,17 @@ class Spread:
 
 
 def usual(history: FloatArray, settings: ForecastSettings) -> FloatArray:
-    """Mean absolute cost of the last four weeks, at least the small cost; shape (series,)."""
+    """Mean absolute cost of the last four weeks, at least the small cost; shape (series,).
+
+    Of a fee, which costs nothing on nearly all days, next to nothing: what it may cost is its forecast.
+    """
     recent = history[:, -_USUAL_DAYS:]
     known = np.isfinite(recent)
-    mean = np.where(known, np.abs(recent), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    found: FloatArray = np.maximum(mean, settings.small_cost)
+    count = np.maximum(known.sum(axis=1), 1)
+    sizes = np.where(known, np.abs(recent), 0.0)
+    mean = sizes.sum(axis=1) / count
+    fee = (sizes > _LEAST).sum(axis=1) < _FEE * count
+    found: FloatArray = np.maximum(np.where(fee, _NOTHING * mean, mean), settings.small_cost)
     return found
 
 

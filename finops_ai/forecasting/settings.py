@@ -47,6 +47,8 @@ class ForecastSettings:
     """No forecast exceeds this multiple of the largest cost of the last 90 days."""
     shrinkage: int = 30
     """A series' own error counts as much as its scope class's when it has this many backtest residuals."""
+    reconciled: bool = True
+    """Make forecasts of scopes within scopes add up before bands are drawn."""
     boosted: bool = True
     """Learn one boosted quantile model over all series; without it the regression and the naive ones remain."""
     boosted_rounds: int = 120

@@ -21,6 +21,7 @@ from finops_ai.forecasting.coherence import Coherent, coherent
 from finops_ai.forecasting.explain import explain_all
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs.nowcasting import Key, Nowcast, as_billed, both, extended, nowcasts, with_days
 from finops_ai.jobs.promises import look_back
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, promises, series
@@ -34,6 +35,7 @@ LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
 )
 """Scopes that are forecast and watched: total, cost center, AI model, cost center x service."""
 
+_QUIET_DAYS = 28
 _BANDS = {"low_95": LOW_95, "low_80": LOW_80, "high_80": HIGH_80, "high_95": HIGH_95}
 _KEYS = tuple(dict.fromkeys(key for level in LEVELS_OF_SCOPE for key in level))
 
@@ -50,12 +52,18 @@ def forecast(
 ) -> Outcome:
     """Forecast every scope from the day after its last complete day; record, and tell month ends.
 
-    Usage follows people and machines, the rest (tax, fees, credits) the calendar, so that each is forecast by itself;
-    a scope's forecast is their sum, with the band of its usage.
+    Days that are on the bill in part are completed first. Usage follows people and machines, the rest (tax, fees,
+    credits) the calendar, so that each is forecast by itself; a scope's forecast is their sum, with the band of its
+    usage.
     """
     usage, other = _from_one_day(
         _series(turn, cost_basis, settle_days, "usage"), _series(turn, cost_basis, settle_days, "other")
     )
+    begun = nowcasts(turn, usage, levels=LEVELS_OF_SCOPE, cost_basis=cost_basis)
+    charged = as_billed(other, begun)
+    known = both(begun, charged)
+    whole = usage, other
+    usage, other = [*extended(usage, begun), *_launches(usage, announced)], extended(other, charged)
     turn.progress(f"forecasting {len(usage)} series")
     issued_on = turn.as_of.date()
     found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings, announced=announced)
@@ -66,15 +74,16 @@ def forecast(
     }
     told = [_with_fees(one, fees.pop((one.scope, one.currency), None)) for one in found]
     told += [_cut(one, horizon_days) for one in fees.values()]
+    told = [with_days(one, known.get((one.scope, one.currency))) for one in told]
     family = coherent(told)
     told = [one.forecast for one in family]
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, forecasts=told)
-        promises.keep(turn.engine, look_back(turn, usage, other), turn.as_of)
+        promises.keep(turn.engine, look_back(turn, *whole), turn.as_of)
     wanted = [one for one in family if all(one.forecast.scope.get(key) == value for key, value in where)]
     billed = _Billed(turn, cost_basis)
     reasons = _reasons(
-        usage, found, settings, announced, {(one.forecast.scope, one.forecast.currency) for one in wanted}
+        usage, found, settings, announced, {(one.forecast.scope, one.forecast.currency) for one in wanted}, known
     )
     rows = tuple(
         _told(one, billed.of(one.forecast), cost_basis, reasons.get((one.forecast.scope, one.forecast.currency), {}))
@@ -111,6 +120,24 @@ def _from_one_day(*kinds: Sequence[CostSeries]) -> list[list[CostSeries]]:
         [replace(one, complete_through=through.get(one.currency, one.complete_through)) for one in kind]
         for kind in kinds
     ]
+
+
+def _launches(usage: Sequence[CostSeries], announced: Sequence[KnownEvent]) -> list[CostSeries]:
+    """Scopes that an announced sum falls on and that never cost anything: a month of nothing, to be added to."""
+    known = {(one.scope, one.currency) for one in usage}
+    made: dict[tuple[Scope, str], CostSeries] = {}
+    for event in announced:
+        like = next((one for one in usage if event.adds and one.currency == event.adds.currency), None)
+        told = dict(event.scope.pairs)
+        for level in LEVELS_OF_SCOPE:
+            if like is None or not all(name in told for name in level):
+                continue
+            key = Scope(tuple((name, told[name]) for name in level)), like.currency
+            if key not in known and key not in made:
+                end = like.complete_days.end
+                days = Days(end - timedelta(days=_QUIET_DAYS), end)
+                made[key] = replace(like, scope=key[0], days=days, values=np.zeros(_QUIET_DAYS))
+    return list(made.values())
 
 
 def _with_fees(usage: Forecast, fees: Forecast | None) -> Forecast:
@@ -165,18 +192,32 @@ def _reasons(
     found: Sequence[Forecast],
     settings: ForecastSettings,
     announced: Sequence[KnownEvent],
-    wanted: Collection[tuple[Scope, str]],
-) -> dict[tuple[Scope, str], Mapping[str, FloatArray]]:
-    """What the wanted scopes' usage forecasts are made of."""
+    wanted: Collection[Key],
+    known: Mapping[Key, Nowcast],
+) -> dict[Key, Mapping[str, FloatArray]]:
+    """What the wanted scopes' usage forecasts are made of, and before them what was completed; per day each."""
     chosen = [i for i, one in enumerate(usage) if (one.scope, one.currency) in wanted]
     parts = explain_all([usage[i] for i in chosen], [found[i] for i in chosen], settings, announced)
-    return {(usage[i].scope, usage[i].currency): each for i, each in zip(chosen, parts, strict=True)}
+    made: dict[Key, Mapping[str, FloatArray]] = {}
+    for i, each in zip(chosen, parts, strict=True):
+        key = usage[i].scope, usage[i].currency
+        now = known.get(key)
+        if now is None:
+            made[key] = each
+            continue
+        none, later = np.zeros(len(now.days)), np.zeros(len(found[i].days))
+        made[key] = {
+            "completed": np.concatenate([now.mean, later]),
+            **{name: np.concatenate([none, part]) for name, part in each.items()},
+        }
+    return made
 
 
 def _components(found: Coherent, reasons: Mapping[str, FloatArray], days: int) -> dict[str, Decimal]:
     """Parts of the median of the first `days` days, adding up to it to the cent.
 
-    `other` is what no usage explains: other charges, and what it takes to add up with other scopes.
+    `completed` is what days that are on the bill in part will cost; `other` what no usage explains: other charges, and
+    what it takes to add up with other scopes.
     """
     parts = {name: _cents(part[:days].sum()) for name, part in reasons.items()}
     whole = _hundredths(found.table[MEDIAN, :days].sum())

@@ -66,6 +66,8 @@ def test_forecasts_are_written_in_the_judges_form_and_blind_to_the_future(finops
     at = (ORIGIN - FIRST).days
     split = _split(finops.folder / "split")
     first = _forecast(finops, split, "one.csv", "--origins", ORIGIN.isoformat())
+    again = _forecast(finops, split, "again.csv", "--origins", ORIGIN.isoformat())
+    assert first.read_bytes() == again.read_bytes()
     scrambled = _split(finops.folder / "scrambled", scrambled_from=at)
     second = _forecast(finops, scrambled, "two.csv", "--origins", ORIGIN.isoformat())
     assert first.read_bytes() == second.read_bytes()
@@ -103,6 +105,25 @@ def test_a_months_total_is_told_by_day_of_the_month_and_better_at_its_end(finops
     assert {row["totals"] for row in rows} == {2}
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("inside_80", "inside_95"))
     assert float(rows[-1]["error"]) < 0.05
+
+
+@pytest.mark.slow
+def test_forecasts_that_add_up_are_held_against_those_that_do_not(finops: Finops) -> None:
+    split = _split(finops.folder / "split")
+    owners = "".join(f"s{i},p{i % 2},o{i % 2},c{i % 3},v{i}\n" for i in range(SERIES))
+    (split / "series.csv").write_text("series_id,provider,org,cost_center,service\n" + owners)
+    more = ("--origins", ORIGIN.isoformat(), "--output", "json")
+    done = finops("evaluate", "coherence", "--input", split, *more)
+    assert done.exit_code == 0, done.stderr
+    rows = {row["level"]: row for row in json.loads(done.stdout)}
+    assert set(rows) == {"total", "cost_center", "cost_center x service"}
+    assert {row["cents_off"] for row in rows.values()} == {0}
+    assert rows["cost_center x service"]["forecasts"] == SERIES
+    for row in rows.values():
+        assert float(row["mase"]) < 1.25 * float(row["mase_alone"])
+        assert 0 <= float(row["inside_80"]) <= float(row["inside_95"]) <= 1
+    again = finops("evaluate", "coherence", "--input", split, *more)
+    assert again.stdout == done.stdout
 
 
 def test_as_of_is_the_last_amount_known_that_morning(tmp_path: Path) -> None:

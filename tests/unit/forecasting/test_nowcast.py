@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from finops_ai.app.evaluation import read_split
 from finops_ai.forecasting.nowcast import AGES, LEARN_DAYS, Revisions, completeness, nowcast
 
 SHARES = np.array([0.6, 0.95, 1.0, 1.0, 1.0, 1.0])
@@ -79,3 +82,16 @@ def test_any_bill_has_an_estimate(days: int, series: int, value: float) -> None:
     assert mean.shape == spread.shape == (series, days)
     assert not np.isinf(mean).any()
     assert (np.isnan(mean) == np.isnan(view.known)).all()
+
+
+def test_the_band_of_a_day_completed_holds_as_often_as_it_says(shared: Path) -> None:
+    """Nine of ten final costs lie within 1.645 deviations, over all days that are still to fill up."""
+    split = read_split(shared / "bench" / "dev" / "daily")
+    final = split.log.as_of(split.log.steps + 10)
+    inside = []
+    for morning in range(300, 620, 10):
+        mean, spread = nowcast(split.log.revisions(morning, split.codes("provider")))
+        last = slice(morning - AGES, morning)
+        away = np.abs(mean[:, last] - final[:, last]) / np.where(spread[:, last] > 0, spread[:, last], np.nan)
+        inside.append(away[np.isfinite(away)] <= 1.645)
+    assert abs(float(np.concatenate(inside).mean()) - 0.90) < 0.03

@@ -1,0 +1,179 @@
+"""Forecasts of one block of series between the contest and the bands: what is expected, and what was, on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.forecast import Forecast
+from finops_ai.domain.period import Days
+from finops_ai.domain.series import CostSeries, FloatArray
+from finops_ai.forecasting.backtest import Window, windows
+from finops_ai.forecasting.base import Forecaster
+from finops_ai.forecasting.baseline import Baseline
+from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
+from finops_ai.forecasting.intervals import (
+    POOLED,
+    Residuals,
+    band,
+    carried,
+    day_offsets,
+    for_young,
+    measured_coverage,
+    sum_offsets,
+)
+from finops_ai.forecasting.issue import VERSION, combine, plain_spread
+from finops_ai.forecasting.matrix import Group
+from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
+from finops_ai.forecasting.position import month_ends
+from finops_ai.forecasting.prophet import ProphetForecaster
+from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.forecasting.teaching import Taught
+from finops_ai.forecasting.theta import Theta
+
+_CLAMP_DAYS = 90
+_YOUNG_DAYS = 120  # of history, below which a series errs in its own way
+_FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
+VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
+VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
+
+OF_A_PART, OVER = 1, 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Outlook:
+    """`point` (series, horizon_days) is expected; `past` (series, windows, horizon_days) was, `answer` came.
+
+    `past` is NaN where nothing was forecast, `answer` where a day is not known or the history was too short. `regular`
+    is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
+    in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
+    of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
+    announcements and where scopes are made to add up, before bands are drawn.
+    """
+
+    group: Group
+    windows: Sequence[Window]
+    champions: list[str]
+    errors: list[dict[str, float]]
+    classes: NDArray[np.intp]
+    point: FloatArray
+    below: FloatArray
+    above: FloatArray
+    past: FloatArray
+    regular: FloatArray
+    answer: FloatArray
+    past_below: FloatArray
+    past_above: FloatArray
+    lowest: FloatArray
+    highest: FloatArray
+    told: NDArray[np.int8]
+
+
+def outlook(
+    series: Sequence[CostSeries],
+    group: Group,
+    changes: NDArray[np.bool_],
+    horizon_days: int,
+    dearest: frozenset[int],
+    taught: Taught | None,
+    settings: ForecastSettings,
+) -> Outlook:
+    """Let the forecasters compete on a block of series; Prophet on those whose index is among the `dearest`."""
+    past = windows(group.values, group.start, horizon_days=horizon_days, settings=settings)
+    state = contest(group, past, horizon_days, settings)
+    spread = plain_spread(state, group, past, settings)
+    classes = _classes(series, group)
+    if taught:
+        combine(state, spread, group, changes, past, taught, classes, settings)
+    if past:
+        challenge(state, [row for row, i in enumerate(group.members) if i in dearest], group, past, settings)
+    recent = np.nan_to_num(group.values[:, -_CLAMP_DAYS:])
+    highest = settings.ceiling * np.maximum(recent.max(axis=1), 0.0)
+    lowest = settings.ceiling * np.minimum(recent.min(axis=1), 0.0)  # credits are forecast only where they were seen
+    return Outlook(
+        group=group,
+        windows=past,
+        champions=state.champions,
+        errors=state.errors,
+        classes=classes,
+        point=np.clip(state.point, lowest[:, None], highest[:, None]),
+        below=spread.below,
+        above=spread.above,
+        past=state.past,
+        regular=state.candidates[0].past,
+        answer=state.answer,
+        past_below=spread.past_below,
+        past_above=spread.past_above,
+        lowest=lowest,
+        highest=highest,
+        told=np.zeros(state.point.shape, dtype=np.int8),
+    )
+
+
+def banded(
+    one: Outlook, series: Sequence[CostSeries], issued_on: date, settings: ForecastSettings, *, pooled: bool
+) -> list[Forecast]:
+    """Forecasts of the block's members, with bands from the errors of its backtest.
+
+    `pooled`: units are learned, so that no series needs a say of its own in the width.
+    """
+    horizon_days = one.point.shape[1]
+    residuals = Residuals(
+        answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
+    )
+    shrinkage = POOLED if pooled else settings.shrinkage
+    age = np.isfinite(one.group.values).cumsum(axis=1)
+    before = age[:, [window.origin - 1 for window in one.windows]]
+    young_then, young_now = before < _YOUNG_DAYS, age[:, -1] < _YOUNG_DAYS
+    offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    offsets = for_young(offsets, residuals.days(), young_then, young_now)
+    quantiles = band(one.point, one.below, one.above, offsets)
+    quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
+    end = one.group.end
+    ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
+    sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
+    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    sum_spread = for_young(sum_spread, residuals.sums(), young_then, young_now)[:, :, ends]
+    totals = np.clip(
+        band(sums, below, above, sum_spread),
+        (one.lowest[:, None] * (np.array(ends) + 1))[:, None],
+        (one.highest[:, None] * (np.array(ends) + 1))[:, None],
+    )
+    covered = measured_coverage(residuals, shrinkage=shrinkage)
+    days = Days(end, end + timedelta(days=horizon_days))
+    known = np.isfinite(one.group.values).sum(axis=1)
+    return [
+        Forecast(
+            scope=series[i].scope,
+            cost_basis=series[i].cost_basis,
+            currency=series[i].currency,
+            issued_on=issued_on,
+            forecaster=VERSIONED[one.champions[row]],
+            days=days,
+            quantiles=quantiles[row],
+            total_quantiles={days.start + timedelta(days=day): totals[row, :, k] for k, day in enumerate(ends)},
+            measured_coverage={level: float(share[row]) for level, share in covered.items()},
+            backtest_error=one.errors[row],
+            degraded=_degraded(int(known[row]), bool(np.isfinite(one.answer[row]).any()), settings),
+        )
+        for row, i in enumerate(one.group.members)
+    ]
+
+
+def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:
+    """Number of each series' scope class: the names of its keys; shape (series,)."""
+    names = [tuple(name for name, _ in series[i].scope.pairs) for i in group.members]
+    numbers = {one: k for k, one in enumerate(sorted(set(names)))}
+    return np.array([numbers[one] for one in names], dtype=np.intp)
+
+
+def _degraded(known_days: int, judged: bool, settings: ForecastSettings) -> str | None:
+    if known_days < settings.cold_days:
+        return f"cold start: {known_days} of {settings.cold_days} days, the last week is repeated"
+    if not judged:
+        return "too short for a backtest: the band is that of other series"
+    return None
