@@ -11,7 +11,7 @@ from finops_ai.domain.series import FloatArray
 SETTLED_DAYS = 35
 """Until then a series is still finding its level: its errors are not its usual ones."""
 _STRANGE = 3.0  # usual errors
-_EVEN = 2.5  # by chance a median of n sizes is off by about 1.2 / sqrt(n): twice that is no difference
+_EVEN = 3.5  # by chance a median of n sizes is off by about 1.2 / sqrt(n): three times that is no difference
 _MOST_UNEVEN = 8.0
 _NEAR, _OF_NEAR = 2, 3  # so many strange days among those up to so many days away are an episode, not an error
 
