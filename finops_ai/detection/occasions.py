@@ -9,16 +9,16 @@ from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.series import FloatArray
 
 _WEEK, _WEEKS = 7, 26
-_OCCASIONS = 4
+_OCCASIONS = 6  # more than a few incidents of a week, which may touch two each, make together
 _STANDS_OUT = 3.0  # usual errors: lower heights are the usual error itself
 
 
 def habitual(left: FloatArray, unit: FloatArray, settings: DetectSettings) -> FloatArray:
-    """Surprise that each day may have because the days before it had it in four different weeks; shape of `left`.
+    """Surprise that each day may have because the days before it had it in six different weeks; shape of `left`.
 
     `left` (series, days) is the surprise after all other excuses, `unit` (series,) its usual errors. Machines with two
     states, work that comes in bursts: the first times are news, what comes again every few weeks is not. An incident of
-    a week touches two weeks, and the newest days are left out, so that none excuses itself.
+    a week touches two weeks, so that two of them vouch for nothing; the newest days are left out: none excuses itself.
     """
     days, lag = left.shape[1], settings.unsure_days
     reach = _WEEK * _WEEKS
