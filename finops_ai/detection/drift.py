@@ -27,8 +27,9 @@ def drift(
 
     `place` has the calendar's weeks of last year, what is excused (series, judged days), whether a day can be judged,
     and the age of the series (series, all days). No day counts for more than a few usual errors: a spike is no drift.
-    What rose as much a year ago is a season. NaN on days that themselves lie less than half as far off (what has gone
-    back drifts no more), and in young series, which are expected to grow.
+    What rose as much a year ago is a season; days before a step was accepted count for nothing. NaN on days that
+    themselves lie less than half as far off (what has gone back drifts no more), and in young series, which are
+    expected to grow.
     """
     year, excused, judged, age = place
     first = seen.shape[1] - judged.shape[1]
@@ -44,7 +45,8 @@ def drift(
         if gap.shape[1] > days:
             sums, counts = np.cumsum(np.nan_to_num(gap), axis=1), np.cumsum(np.isfinite(gap), axis=1)
             count = np.maximum(counts[:, days:] - counts[:, :-days], 1)
-            mean[:, days:] = (sums[:, days:] - sums[:, :-days]) / count
+            before = np.arange(days, gap.shape[1]) - np.minimum(days, habit.stayed[:, first + days :] + 1)
+            mean[:, days:] = (sums[:, days:] - np.take_along_axis(sums, before, axis=1)) / count
         mean[np.isnan(gap)] = np.nan
         past = mean[:, : max(mean.shape[1] - settings.unsure_days, 0)]
         known = np.isfinite(past).sum(axis=1)

@@ -10,6 +10,10 @@ from finops_ai.domain.series import FloatArray
 
 SETTLED_DAYS = 35
 """Until then a series is still finding its level: its errors are not its usual ones."""
+_STRANGE = 3.0  # usual errors
+_EVEN = 3.5  # by chance a median of n sizes is off by about 1.2 / sqrt(n): three times that is no difference
+_MOST_UNEVEN = 8.0
+_NEAR, _OF_NEAR = 2, 3  # so many strange days among those up to so many days away are an episode, not an error
 
 
 def usual_error(errors: FloatArray, settings: DetectSettings, *, middle: bool = False) -> FloatArray:
@@ -47,6 +51,39 @@ def settled(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSetting
     few = np.isfinite(kept).sum(axis=1) < settings.min_days
     kept[few] = past[few]
     return kept
+
+
+def ordinary(errors: FloatArray, settings: DetectSettings) -> FloatArray:
+    """`errors` (rows, days) without days that were strange several in a row: an episode says nothing about the usual.
+
+    A strange day that stands alone stays: series whose errors are large now and then are to be known as such.
+    """
+    strange = errors > _STRANGE * usual_error(errors, settings, middle=True)[:, None]  # NaN compares false
+    near = np.pad(strange.astype(np.intp), ((0, 0), (_NEAR, _NEAR)))
+    days = errors.shape[1]
+    count = sum((near[:, at : at + days] for at in range(2 * _NEAR + 1)), np.zeros(errors.shape, dtype=np.intp))
+    kept: FloatArray = np.where(strange & (count >= _OF_NEAR), np.nan, errors)
+    return kept
+
+
+def by_weekday(errors: FloatArray, weekday: NDArray[np.intp]) -> FloatArray:
+    """How much more than usual a series errs on each weekday (0 Monday), shape (rows, 7); 1 where little is known.
+
+    `errors` (rows, days) are NaN where unknown, `weekday` (days,). The median size on a weekday over that on all days,
+    as far as so many days can tell them apart; no weekday is taken to be calmer than the rest.
+    """
+    size = np.abs(errors)
+    usual = median(np.sort(size, axis=1), np.isfinite(size).sum(axis=1))
+    factors = np.ones((len(errors), 7))
+    for day in range(7):
+        mine = size[:, weekday == day]
+        count = np.isfinite(mine).sum(axis=1)
+        sure = (usual > 0) & (count > 0)
+        ratio = np.where(sure, median(mine, count) / np.where(usual > 0, usual, 1.0), 1.0)
+        log = np.log(np.clip(ratio, 1.0, _MOST_UNEVEN))
+        chance = _EVEN**2 / np.maximum(count, 1)
+        factors[:, day] = np.exp(log * np.maximum(1 - chance / np.maximum(log * log, chance), 0.0))
+    return factors
 
 
 def median(values: FloatArray, count: NDArray[np.intp]) -> FloatArray:

@@ -30,6 +30,7 @@ _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are cli
 _MONTH_NOISE = 1.5
 _FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _LEAST_ERROR = 0.01
+_AT_ONCE = 0.7  # of a change that was there when it began: a step, not a ramp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,13 +39,15 @@ class Habit:
 
     `expected` is the forecast of a day made the day before; `base` the same without its place in the month; `low` what
     the cheapest weekday would be; `former` the normal level before the last accepted one, while it is remembered;
-    `earlier[k]` the expectation with the level of LOOKBACKS[k] days ago.
+    `stayed` the days since a step was accepted as the level; `earlier[k]` the expectation with the level of
+    LOOKBACKS[k] days ago.
     """
 
     expected: FloatArray
     base: FloatArray
     low: FloatArray
     former: FloatArray
+    stayed: NDArray[np.intp]
     earlier: tuple[FloatArray, ...]
 
 
@@ -53,20 +56,21 @@ def walk(x: FloatArray, known: BoolArray, announced: BoolArray, calendar: Calend
     series, days = x.shape
     state = _State(series, settings)
     found = {name: np.full((days, series), np.nan) for name in ("expected", "base", "low", "former")}
-    earlier = [np.full((days, series), np.nan) for _ in LOOKBACKS]
+    earlier, stayed = [np.full((days, series), np.nan) for _ in LOOKBACKS], np.zeros((days, series), np.intp)
     by_day, seen_on, told_on = (np.ascontiguousarray(part.T) for part in (x, known, announced))
     for t in range(days):
         habit = state.expect(by_day[t], seen_on[t], int(calendar.weekday[t]), int(calendar.slot[t]))
         begun = state.seen > 0
         for name, value in (("expected", habit.expected), ("base", habit.base), ("low", habit.low)):
             found[name][t, begun] = value[begun]
-        found["former"][t] = state.former + habit.effect
+        found["former"][t], stayed[t] = state.former + habit.effect, state.since_accepted
         for rows, back in zip(earlier, LOOKBACKS, strict=True):
             rows[t, begun] = (state.levels[(t - back) % _RING] + habit.effect)[begun]
         taught = seen_on[t] & (by_day[t] >= habit.expected) if calendar.off[t] else seen_on[t]
-        state.learn(habit, by_day[t], taught, told_on[t])
+        state.learn(habit, by_day[t], taught, told_on[t], resting=seen_on[t] & ~taught)
     return Habit(  # what costs nothing at weekends may be expected to cost less than nothing: not so
         **{name: np.maximum(rows.T, 0.0) for name, rows in found.items()},
+        stayed=stayed.T,
         earlier=tuple(np.maximum(rows.T, 0.0) for rows in earlier),
     )
 
@@ -103,6 +107,7 @@ class _State:
     plain: FloatArray = field(init=False)  # their levels without weekday and month
     former: FloatArray = field(init=False)
     former_age: NDArray[np.intp] = field(init=False)
+    since_accepted: NDArray[np.intp] = field(init=False)  # days since a step, and no ramp, was accepted
     day: int = 0
 
     def __post_init__(self) -> None:
@@ -110,7 +115,7 @@ class _State:
         self.level, self.levels = np.zeros(n), np.zeros((_RING, n))
         self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
         self.error, self.former = np.full(n, 0.3), np.full(n, np.nan)
-        self.seen, self.since_step, self.told, self.former_age = (np.zeros(n, np.intp) for _ in range(4))
+        self.seen, self.since_step, self.told, self.former_age, self.since_accepted = np.zeros((5, n), np.intp)
         self.sides, self.plain = np.zeros((days, n)), np.zeros((days, n))
 
     def expect(self, x: FloatArray, known: BoolArray, weekday: int, slot: int) -> _Day:
@@ -143,7 +148,7 @@ class _State:
         effect: FloatArray = np.where(is_fee, fee, np.copysign(beyond, usual))
         return effect
 
-    def learn(self, habit: _Day, x: FloatArray, known: BoolArray, announced: BoolArray) -> None:
+    def learn(self, habit: _Day, x: FloatArray, known: BoolArray, announced: BoolArray, resting: BoolArray) -> None:
         self.told = np.where(announced, self.told + known, 0)
         stepping = self.told > 0
         surprise = np.where(known, x - habit.expected, 0.0)
@@ -159,7 +164,9 @@ class _State:
         self.level = self.level + told_gain * lesson + np.where(known, habit.slope, 0.0)
         pace = np.maximum(_WEEKDAY_GAIN, 1.0 / (self.since_step // 7 + 3))
         self.weekday[habit.weekday] += np.where(self.told == 1, 0.0, pace * (1 - gain) * lesson)
-        self._accept(x - habit.effect, np.where((size > limit) & ~stepping, np.sign(surprise), 0.0), known)
+        side = np.where((size > limit) & ~stepping, np.sign(surprise), 0.0)
+        side[resting] = self.sides[self.day % len(self.sides) - 1, resting]  # a day off neither ends nor begins a level
+        self._accept(x - habit.effect, side, known)
 
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         step = np.where(known, np.maximum(_ERROR_GAIN, 1.0 / (self.seen + 2)), 0.0)
@@ -178,7 +185,7 @@ class _State:
         place = self.day % days
         self.sides[place] = side
         self.plain[place] = np.where(known, plain, self.plain[place - 1])
-        self.former_age = self.former_age + 1
+        self.former_age, self.since_accepted = self.former_age + 1, self.since_accepted + 1
         self.former[self.former_age > self.settings.former_days] = np.nan
         balance = self.sides.sum(axis=0)
         settled = (np.abs(balance) >= days - 1) & (self.seen > days) & (side * balance > 0)
@@ -193,6 +200,8 @@ class _State:
         returned = np.abs(level - self.former[settled]) < 0.5 * np.abs(level - before)
         self.former[settled] = np.where(returned, np.nan, before)
         self.former_age[settled] = 0
+        at_once = np.abs(began - before) >= _AT_ONCE * np.abs(level - before)
+        self.since_accepted[settled] = np.where(at_once, 0, self.since_accepted[settled])
         self.levels[:, settled] = np.where(returned, level, self.levels[:, settled] + step - before)
         self.levels[np.ix_(ring, settled)] = np.where(returned, level, step)
         self.level[settled] = level

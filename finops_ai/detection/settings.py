@@ -36,11 +36,11 @@ class DetectSettings:
     """The last complete days that are judged (again): restatements of a closed month arrive within them."""
     false_per_series_year: float = 0.5
     """Accepted false openings per series and year; this over 365.25 is the threshold on a day's p-value."""
-    false_discovery: float = 0.1
+    false_discovery: float = 0.25
     """Accepted share of false openings among those of one day over all scopes (Benjamini-Hochberg)."""
-    rise_part: float = 0.7
+    rise_part: float = 0.8
     drift_part: float = 0.1
-    drop_part: float = 0.2
+    drop_part: float = 0.1
     """How the threshold is shared between a day's rise, the drift of the last days, and a day's fall."""
     normal_p: float = 0.05
     """A day with a larger p-value is normal."""

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import Calendar, calendar
 from finops_ai.detection.drift import drift
-from finops_ai.detection.errors import SETTLED_DAYS, settled, usual_error
+from finops_ai.detection.errors import SETTLED_DAYS, by_weekday, ordinary, settled, usual_error
 from finops_ai.detection.habit import Habit, walk
+from finops_ai.detection.occasions import habitual
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.recurrence import recurring
 from finops_ai.detection.settings import DetectSettings
@@ -25,6 +26,7 @@ _USUAL_DAYS = 60
 _CARRY_PRIOR, _CARRY_WEIGHT, _MOST_CARRY = 0.3, 20.0, 0.6
 _OUTLIER = 2.5  # usual errors beyond which a surprise says nothing about the next day's
 _DAY_OFF = 3.0  # usual errors
+_IDLE = 0.5  # compressed units up to which a day that was expected to be as cheap tells nothing of busy ones
 _YOUNG_FACTOR = 1.5  # by which a young series errs more
 _WHOLE = 0.9  # share of a day from which on a fee would be seen on it
 _REST = 0.5  # compressed units by which a day off may lie below a weekend
@@ -78,17 +80,23 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
-    runs = unbroken(whole, young_days, first, settings)
+    runs = np.ones((len(whole), panel.days - first))
+    runs[now_and_then] = unbroken(whole[now_and_then], young_days[now_and_then], first, settings)
     average = compress(_usual(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
     expected = habit.expected[:, first:]
     rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
     fall = np.where(raw < 0, np.maximum(low - now, 0.0), -raw)
-    unit = usual_error(settled(rise, young, settings), settings)
+    dull = young | ((now < _IDLE) & (expected < _IDLE))
+    unit = _unit(rise, dull, settings)
     carried = _carried(np.where(raw > 0, rise, -fall), unit, settings)
     rise, fall = rise - carried, fall + carried
-    rise, fall = (np.where(young, part / _YOUNG_FACTOR, part) for part in (rise, fall))
-    unit = usual_error(settled(rise, young, settings), settings)
+    uneven = by_weekday(settled(raw, dull, settings), days.weekday[first : panel.days - settings.unsure_days])
+    uneven = uneven[:, days.weekday[first:]] * np.where(young, _YOUNG_FACTOR, 1.0)
+    rise, fall = rise / uneven, fall / uneven
+    unit = _unit(rise, dull, settings)
+    rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
+    unit = _unit(rise, dull, settings)
     drifts = drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings)
     return Surprise(
         panel=panel,
@@ -101,14 +109,19 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         rise=rise,
         fall=fall,
         unit=unit,
-        fall_unit=np.maximum(unit, usual_error(settled(-fall, young, settings), settings)),
+        fall_unit=np.maximum(unit, _unit(-fall, dull, settings)),
         drift=tuple(np.where(now_and_then[:, None], np.nan, one) for one in drifts),
         level_then=tuple(np.where(now_and_then[:, None], average, one[:, first:]) for one in habit.earlier),
-        unbroken=np.where(now_and_then[:, None], runs, 1.0),
+        unbroken=runs,
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
         former=habit.former[:, first:],
     )
+
+
+def _unit(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+    """Usual error of each series, (series,): of its settled days that were neither `dull` nor part of an episode."""
+    return usual_error(ordinary(settled(errors, dull, settings), settings), settings)
 
 
 def _usual(whole: FloatArray) -> FloatArray:
@@ -156,7 +169,7 @@ def _bounds(
     expected, base, weekend = habit.expected[part], habit.base[part], np.fmin(habit.expected, habit.low)[part]
     high = np.fmax(expected, habit.former[part])
     low = np.fmin(expected, habit.former[part])
-    high[now_and_then] = np.fmax(high, _largest(seen, dull, settings)[part])[now_and_then]
+    high[now_and_then] = np.fmax(high[now_and_then], _largest(seen[now_and_then], dull[now_and_then], settings)[part])
     low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
     if settings.recurrence:
         high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))

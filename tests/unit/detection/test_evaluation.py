@@ -101,6 +101,11 @@ def test_twice_and_with_two_processes_the_bytes_are_the_same(tmp_path: Path) -> 
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", rows, jobs=2)
 
 
+def test_a_day_that_is_told_twice_counts_once(tmp_path: Path) -> None:
+    rows = _bill()
+    assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", [row for row in rows for _ in range(2)])
+
+
 @pytest.mark.parametrize("morning", [131, 139, 145])
 def test_scrambling_what_comes_later_changes_no_earlier_answer(tmp_path: Path, morning: int) -> None:
     rows, cut = _bill(), FIRST + timedelta(days=morning)
@@ -135,6 +140,7 @@ def test_an_hour_is_judged_by_earlier_hours_only() -> None:
     assert len(loud) <= 2
 
 
+THIRTY_YEARS = 30 * 365 + 7
 COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
 SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "as drawn": lambda v: v,
@@ -148,7 +154,7 @@ SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drawn=st.lists(COSTS, min_size=1, max_size=40),
-    days=st.sampled_from([1, 2, 8, 30, 60, 200]),
+    days=st.sampled_from([1, 2, 8, 30, 60, 200, THIRTY_YEARS]),
     shape=st.sampled_from(sorted(SHAPES)),
     share=st.floats(1e-6, 1.0),
 )
