@@ -122,7 +122,7 @@ def forecasts(draw: st.DrawFn) -> Forecast:
         days=days,
         quantiles=draw(matrix),
         total_quantiles={day: draw(row) for day in sorted(totals)},
-        measured_coverage={0.8: draw(FLOATS), 0.95: float("nan")},
+        measured_coverage={0.8: draw(st.floats(0, 1)) + 0.0, 0.95: float("nan")},
         backtest_error=draw(st.dictionaries(KEYS, FLOATS, max_size=2)),
         degraded=draw(st.none() | TEXTS),
     )
