@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from finops_ai.app.evaluation import Split
-from finops_ai.app.evaluation_forecast import HORIZON_DAYS, SETTLING_DAYS, default_origins
-from finops_ai.domain.errors import UsageError
-from finops_ai.domain.forecast import LEVELS, Forecast
-from finops_ai.domain.period import Days
+from finops_ai.app.evaluation_forecast import HORIZON_DAYS, SETTLING_DAYS, chosen_origins, cost_series
+from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast
+from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.coherence import Coherent, coherent, sums_of
@@ -25,8 +25,7 @@ MONTH_DAYS = 31
 LEVELS_OF_SPLIT: tuple[tuple[str, ...], ...] = ((), ("cost_center",), ("ai_model",), ("cost_center", "service"))
 """Levels below an organisation, as the forecast job has them below the total."""
 
-_MEDIAN = LEVELS.index(0.5)
-_BANDS = {"80": (LEVELS.index(0.1), LEVELS.index(0.9)), "95": (LEVELS.index(0.025), LEVELS.index(0.975))}
+_HALF_A_CENT = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -52,22 +51,20 @@ def by_level(
     difference, on any day and at any level, between a scope's row in the shown table and the sum of its parts. Raises
     UsageError for a split by the hour or one too short.
     """
-    if split.hourly:
-        raise UsageError("evaluate coherence wants a split by the day; this one is by the hour")
-    chosen = list(origins) or default_origins(split)
-    if not chosen:
-        raise UsageError("the split is too short for an origin with 90 days after it; name --origins")
+    chosen = chosen_origins(split, origins, "evaluate coherence")
     tree = _tree(split)
+    announced = _announced(split, tree)
+    final = _final(split, tree)
     shipped = settings or ForecastSettings()
     held: dict[str, list[FloatArray]] = {level: [] for level in dict.fromkeys(tree.levels)}
     off = dict.fromkeys(held, 0)
     for k, origin in enumerate(chosen, start=1):
         series = _series(split, tree, origin)
-        alone = _forecasts(series, split, tree, origin, replace(shipped, reconciled=False))
-        family = coherent(_forecasts(series, split, tree, origin, shipped))
+        forecasts = partial(forecast_all, series, horizon_days=HORIZON_DAYS, issued_on=origin, announced=announced)
+        alone = forecasts(settings=replace(shipped, reconciled=False))
+        family = coherent(forecasts(settings=shipped))
         for level, cents in _violations(tree, family).items():
             off[level] = max(off[level], cents)
-        final = _final(split, tree)
         for i, level in enumerate(tree.levels):
             held[level].append(_judged(series[i], alone[i], family[i], final[i], split, origin))
         progress(f"{k} of {len(chosen)}: {origin}, {len(series)} scopes")
@@ -94,33 +91,21 @@ def _tree(split: Split) -> _Tree:
 
 
 def _series(split: Split, tree: _Tree, origin: date) -> list[CostSeries]:
-    """Cost of each scope as the ledger would hand it that morning, its last days completed."""
+    """Cost of each scope that morning, its last days completed; a day without any bill after the first cost nothing."""
     mean, _ = nowcast(split.log.revisions((origin - split.first.date()).days, split.codes("provider")))
     made = []
     for scope, rows in zip(tree.scopes, tree.rows, strict=True):
         part = mean[list(rows)]
-        known = np.isfinite(part).any(axis=0)
-        begin = int(known.argmax()) if known.any() else part.shape[1]
-        made.append(
-            CostSeries(
-                scope=scope,
-                cost_basis="billed",
-                currency="USD",
-                days=Days(split.first.date() + timedelta(days=begin), origin),
-                values=np.nan_to_num(part).sum(axis=0)[begin:],
-                complete_through=origin - timedelta(days=1),
-            )
-        )
+        begun = np.logical_or.accumulate(np.isfinite(part).any(axis=0))
+        costs = np.where(begun, np.nan_to_num(part).sum(axis=0), np.nan)
+        made.append(cost_series(scope, split.first.date(), costs, origin))
     return made
 
 
-def _forecasts(
-    series: Sequence[CostSeries], split: Split, tree: _Tree, origin: date, settings: ForecastSettings
-) -> list[Forecast]:
-    where = {row: scope for scope, rows in zip(tree.scopes, tree.rows, strict=True) if len(rows) == 1 for row in rows}
-    place = {split.scope(row): scope for row, scope in where.items()}
-    announced = [replace(one, scope=place[one.scope]) for one in split.announced if one.scope in place]
-    return forecast_all(series, horizon_days=HORIZON_DAYS, issued_on=origin, settings=settings, announced=announced)
+def _announced(split: Split, tree: _Tree) -> list[KnownEvent]:
+    """What was announced of scopes that are one series."""
+    place = {split.scope(rows[0]): scope for scope, rows in zip(tree.scopes, tree.rows, strict=True) if len(rows) == 1}
+    return [replace(one, scope=place[one.scope]) for one in split.announced if one.scope in place]
 
 
 def _final(split: Split, tree: _Tree) -> FloatArray:
@@ -147,7 +132,7 @@ def _judged(
     came = final[at : at + MONTH_DAYS]
     steps = np.abs(series.values[7:] - series.values[:-7])
     scale = float(steps.mean()) if len(steps) else 0.0
-    shown = agreed.table[_MEDIAN, :MONTH_DAYS] / 100
+    shown = agreed.table[MEDIAN, :MONTH_DAYS] / 100
     return np.array(
         [
             part
@@ -159,26 +144,24 @@ def _judged(
 
 def _measures(one: Forecast, median: FloatArray, came: FloatArray, scale: float) -> list[float]:
     error = float(np.abs(came - median).mean()) / scale if scale > 0 else float("nan")
-    inside = [
-        float(
-            (
-                (one.quantiles[low, :MONTH_DAYS] - 0.005 <= came) & (came <= one.quantiles[high, :MONTH_DAYS] + 0.005)
-            ).mean()
-        )
-        for low, high in _BANDS.values()
-    ]
+    days = one.quantiles[:, :MONTH_DAYS]
+    inside = [float(_inside(came, days[low], days[high]).mean()) for low, high in BANDS.values()]
     return [error, *inside, _month(one, came)]
 
 
 def _month(one: Forecast, came: FloatArray) -> float:
     """1.0 where the 80 % band of the longest sum within these days held, else 0.0; NaN where there is none."""
-    low, high = _BANDS["80"]
     ends = [day for day in one.total_quantiles if (day - one.days.start).days < len(came)]
     if not ends:
         return float("nan")
     last = max(ends)
-    summed, band = came[: (last - one.days.start).days + 1].sum(), one.total_quantiles[last]
-    return float(band[low] - 0.005 <= summed <= band[high] + 0.005)
+    low, high = (one.total_quantiles[last][end] for end in BANDS[0.8])
+    return float(_inside(came[: (last - one.days.start).days + 1].sum(), low, high))
+
+
+def _inside(came: Any, low: Any, high: Any) -> Any:
+    """Whether it lies in the band, to the cent as both are shown."""
+    return (low - _HALF_A_CENT <= came) & (came <= high + _HALF_A_CENT)
 
 
 def _row(level: str, held: FloatArray, off: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from finops_ai.app.evaluation import Split
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import LEVELS, Forecast
 from finops_ai.domain.period import Days
+from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.run import forecast_all
@@ -49,14 +50,7 @@ def run(
 
     Raises UsageError for a split by the hour, and for origins outside it.
     """
-    if split.hourly:
-        raise UsageError("evaluate forecast wants a split by the day; this one is by the hour")
-    chosen = list(origins) or default_origins(split)
-    first, last = split.at(1).date(), split.at(split.log.steps).date()
-    if wrong := [one for one in chosen if not first <= one <= last]:
-        raise UsageError(f"origin {wrong[0]} lies outside the split ({first} to {last})")
-    if not chosen:
-        raise UsageError("the split is too short for an origin with 90 days after it; name --origins")
+    chosen = chosen_origins(split, origins, "evaluate forecast")
     made = 0
     served: Counter[str] = Counter()
     best: Counter[str] = Counter()
@@ -88,6 +82,19 @@ def without_parts(names: Sequence[str]) -> ForecastSettings:
     return replace(settings, boosted=False) if "boosted" in names else settings
 
 
+def chosen_origins(split: Split, origins: Sequence[date], command: str) -> list[date]:
+    """The mornings that were named, or the default ones. Raises UsageError where there are none to replay."""
+    if split.hourly:
+        raise UsageError(f"{command} wants a split by the day; this one is by the hour")
+    chosen = list(origins) or default_origins(split)
+    first, last = split.at(1).date(), split.at(split.log.steps).date()
+    if wrong := [one for one in chosen if not first <= one <= last]:
+        raise UsageError(f"origin {wrong[0]} lies outside the split ({first} to {last})")
+    if not chosen:
+        raise UsageError("the split is too short for an origin with 90 days after it; name --origins")
+    return chosen
+
+
 def default_origins(split: Split) -> list[date]:
     """The last five firsts of a month that leave the horizon and four days for settling."""
     first = split.first.date()
@@ -100,7 +107,7 @@ def morning(split: Split, origin: date, *, settings: ForecastSettings) -> _Morni
     """What the engine says on the morning of `origin`."""
     step = (origin - split.first.date()).days
     mean, _ = nowcast(split.log.revisions(step, split.codes("provider")))
-    series = [_series(split, i, row, origin) for i, row in enumerate(mean)]
+    series = [cost_series(split.scope(i), split.first.date(), row, origin) for i, row in enumerate(mean)]
 
     found = forecast_all(
         series, horizon_days=HORIZON_DAYS, issued_on=origin, settings=settings, announced=split.announced
@@ -108,16 +115,15 @@ def morning(split: Split, origin: date, *, settings: ForecastSettings) -> _Morni
     return _Morning(origin=origin, found=found)
 
 
-def _series(split: Split, i: int, costs: FloatArray, origin: date) -> CostSeries:
+def cost_series(scope: Scope, first: date, costs: FloatArray, origin: date) -> CostSeries:
     """A series as the ledger would hand it: from its first day on the bill; a day without one inside is a gap."""
     known = np.flatnonzero(np.isfinite(costs))
     begin = int(known[0]) if len(known) else len(costs)
-    start = split.first.date() + timedelta(days=begin)
     return CostSeries(
-        scope=split.scope(i),
+        scope=scope,
         cost_basis="billed",
         currency="USD",
-        days=Days(start, origin),
+        days=Days(first + timedelta(days=begin), origin),
         values=costs[begin:],
         complete_through=origin - timedelta(days=1),
     )

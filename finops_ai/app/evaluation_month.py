@@ -15,15 +15,13 @@ import numpy as np
 from finops_ai.app.evaluation import Split
 from finops_ai.app.evaluation_forecast import morning
 from finops_ai.domain.errors import UsageError
-from finops_ai.domain.forecast import LEVELS
+from finops_ai.domain.forecast import BANDS, MEDIAN
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.settings import ForecastSettings
 
 SETTLING_DAYS = 4
-_BANDS = {"inside_80": (LEVELS.index(0.1), LEVELS.index(0.9)), "inside_95": (LEVELS.index(0.025), LEVELS.index(0.975))}
-_MEDIAN = LEVELS.index(0.5)
 _LEAST = 1.0  # months that cost less say nothing in per cent
 _BAR = 400  # marks for an error of 100 %: a mark is a quarter of a per cent
 _WIDEST = 60
@@ -78,18 +76,18 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
         if abs(final[i]) < _LEAST or last not in one.total_quantiles:
             continue
         total = so_far[i] + one.total_quantiles[last]
-        inside = [float(total[low] <= final[i] <= total[high]) for low, high in _BANDS.values()]
-        rows.append([abs(total[_MEDIAN] - final[i]) / abs(final[i]), *inside])
-    return np.array(rows).reshape(-1, 1 + len(_BANDS))
+        inside = [float(total[low] <= final[i] <= total[high]) for low, high in BANDS.values()]
+        rows.append([abs(total[MEDIAN] - final[i]) / abs(final[i]), *inside])
+    return np.array(rows).reshape(-1, 1 + len(BANDS))
 
 
 def _row(day: int, held: FloatArray) -> dict[str, Any]:
     error = float(np.median(held[:, 0])) if len(held) else float("nan")
-    inside: Sequence[float] = held[:, 1:].mean(axis=0).tolist() if len(held) else [float("nan")] * len(_BANDS)
+    inside: Sequence[float] = held[:, 1:].mean(axis=0).tolist() if len(held) else [float("nan")] * len(BANDS)
     return {
         "day": day,
         "totals": len(held),
         "error": f"{error:.4f}",
-        **{name: f"{share:.3f}" for name, share in zip(_BANDS, inside, strict=True)},
+        **{f"inside_{100 * level:g}": f"{share:.3f}" for level, share in zip(BANDS, inside, strict=True)},
         "chart": "▇" * min(round(_BAR * np.nan_to_num(error)), _WIDEST),
     }

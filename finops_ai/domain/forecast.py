@@ -13,6 +13,13 @@ from finops_ai.domain.series import FloatArray
 LEVELS: tuple[float, ...] = (0.025, 0.1, 0.25, 0.5, 0.75, 0.9, 0.975)
 """Quantile levels of every forecast: the ends of the 95 % and 80 % bands, the quartiles and the median."""
 
+MEDIAN = LEVELS.index(0.5)
+BANDS: Mapping[float, tuple[int, int]] = {
+    0.8: (LEVELS.index(0.1), LEVELS.index(0.9)),
+    0.95: (LEVELS.index(0.025), LEVELS.index(0.975)),
+}
+"""Places in LEVELS of the lower and the upper end of each band."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Forecast:
@@ -38,7 +45,7 @@ class Forecast:
 
     @property
     def median(self) -> FloatArray:
-        median: FloatArray = self.quantiles[LEVELS.index(0.5)]
+        median: FloatArray = self.quantiles[MEDIAN]
         return median
 
 

@@ -21,6 +21,15 @@ class Message:
     sink: str
     body: Mapping[str, Any]
 
+    @property
+    def is_end(self) -> bool:
+        return self.kind.endswith("_resolved")
+
+    @property
+    def is_taken(self) -> bool:
+        """It says that somebody has the episode in hand, or updates one that somebody has."""
+        return self.kind.endswith("_acknowledged") or self.body.get("state") == "acknowledged"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:

@@ -29,6 +29,11 @@ class Scope:
         """Twelve hexadecimal digits of the key, for names that must be short and plain."""
         return hashlib.sha256(self.key.encode()).hexdigest()[:12]
 
+    @property
+    def parent(self) -> Scope | None:
+        """The scope of all pairs but the last; the total has none."""
+        return Scope(self.pairs[:-1]) if self.pairs else None
+
     def get(self, name: str) -> str | None:
         return dict(self.pairs).get(name)
 

@@ -1,7 +1,8 @@
 """Scopes within scopes agree before their bands are drawn: today's forecasts add up, and so do those of the backtest.
 
-Errors are then those of forecasts that add up, and bands drawn from them hold for what is told. MinTrace with the
-variances of backtest errors (S. L. Wickramasuriya, G. Athanasopoulos, R. J. Hyndman, JASA 114 (2019), "WLS, variance").
+Errors are then those of forecasts that add up, and bands drawn from them hold for what is told. MinTrace with a
+diagonal covariance (S. L. Wickramasuriya, G. Athanasopoulos, R. J. Hyndman, JASA 114 (2019)), that of mean absolute
+backtest errors.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ What began before the forecast does shows in the costs already and is not counte
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import numpy as np
@@ -49,8 +49,7 @@ def _price(event: KnownEvent, times: float, place: Place) -> None:
         one.point[row] += change
         one.below[row, at:] *= times
         one.above[row, at:] *= times
-        parent = Scope(scope.pairs[:-1]) if scope.pairs else None
-        if parent is not None and not event.scope.contains(parent):
+        if scope.parent is not None and not event.scope.contains(scope.parent):
             _carry_up(scope, currency, change, at, place)
 
 
@@ -78,8 +77,10 @@ def _ends(ending: Sequence[KnownEvent], place: Place) -> None:
         left = _REMAINS * np.maximum(one.point[row, at:] + one.above[row, at:], 0.0)
         one.point[row, at:], one.below[row, at:], one.above[row, at:] = 0.0, 0.0, left
         one.told[row, at:] = OVER
-        parent = place.get((Scope(scope.pairs[:-1]), currency)) if scope.pairs else None
-        if parent is not None and _first(Scope(scope.pairs[:-1]), parent[0], ending) is None:
+        above = scope.parent
+        if above is None or (above, currency) not in place:
+            continue
+        if _first(above, place[above, currency][0], ending) is None:
             _carry_up(scope, currency, lost, at, place)
 
 
@@ -98,15 +99,12 @@ def _first(scope: Scope, one: Outlook, ending: Sequence[KnownEvent]) -> int | No
 def _carry_up(scope: Scope, currency: str, change: FloatArray, at: int, place: Place) -> None:
     """Add the change of a scope's days to every scope around it that is forecast from the same day."""
     one = place[scope, currency][0]
-    for around in _around(scope):
+    around = scope.parent
+    while around is not None:
         found = place.get((around, currency))
         if found is not None and found[0].group.end == one.group.end:
             other, row = found
             other.point[row] += change
             other.highest[row] += max(float(change.max()), 0.0)
             other.told[row, at:] = np.maximum(other.told[row, at:], OF_A_PART)
-
-
-def _around(scope: Scope) -> Iterator[Scope]:
-    for size in range(len(scope.pairs) - 1, -1, -1):
-        yield Scope(scope.pairs[:size])
+        around = around.parent

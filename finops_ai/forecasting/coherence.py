@@ -49,7 +49,7 @@ def sums_of(scopes: Sequence[Scope]) -> list[Sum]:
     place = {scope: i for i, scope in enumerate(scopes)}
     kids: dict[tuple[int, tuple[str, ...]], list[int]] = {}
     for i, scope in enumerate(scopes):
-        parent = place.get(Scope(scope.pairs[:-1])) if scope.pairs else None
+        parent = place.get(scope.parent) if scope.parent is not None else None
         if parent is not None:
             kids.setdefault((parent, tuple(name for name, _ in scope.pairs)), []).append(i)
     ordered = sorted(kids.items(), key=lambda item: (len(item[0][1]), item[0]))

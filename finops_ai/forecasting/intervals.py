@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finops_ai.domain.forecast import LEVELS
+from finops_ai.domain.forecast import BANDS, LEVELS
 from finops_ai.domain.series import FloatArray
 
 BUCKETS: tuple[int, ...] = (2, 7, 14, 30, 60, 90)
@@ -22,7 +22,6 @@ BUCKETS: tuple[int, ...] = (2, 7, 14, 30, 60, 90)
 SUMS: tuple[int, ...] = (1, 3, 7, 14, 21, 30, 45, 60, 90)
 """Horizons at which sums are calibrated; others are interpolated."""
 
-_BANDS = {0.8: (LEVELS.index(0.1), LEVELS.index(0.9)), 0.95: (LEVELS.index(0.025), LEVELS.index(0.975))}
 _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
@@ -120,13 +119,13 @@ def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
     older = day_offsets(past.windows(slice(cut)), horizon_days, shrinkage=POOLED)[:, None]
     error = past.windows(slice(cut, None)).days()
     factor = np.ones(len(LEVELS))
-    for level, (low, high) in _BANDS.items():
+    for level, (low, high) in BANDS.items():
         bound = np.where(error < 0, older[:, :, low], older[:, :, high])
         used = np.divide(error, bound, out=np.full(error.shape, np.nan), where=np.abs(bound) > 0)
         known = used[np.isfinite(used)]
         if len(known) >= _SMALL_CLASS:
             needed = float(np.sqrt(np.clip(np.quantile(known, level), 1.0, _MOST_WIDENING)))
-            outer = level == max(_BANDS)
+            outer = level == max(BANDS)
             factor[[low, high] if outer else slice(low, high + 1)] = needed
     widened: FloatArray = offsets * factor[None, :, None]
     return widened
@@ -138,7 +137,7 @@ def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatAr
     What is shown as the edge of a band is in it. NaN where fewer than 30 days could be judged.
     """
     windows, horizon_days = past.answer.shape[1:]
-    inside = {level: np.zeros(len(past.answer)) for level in _BANDS}
+    inside = {level: np.zeros(len(past.answer)) for level in BANDS}
     judged = np.zeros(len(past.answer))
     for held in np.array_split(np.arange(windows), min(_FOLDS, windows)) if windows > 1 else ():
         others = past.windows(np.setdiff1d(np.arange(windows), held))
@@ -149,7 +148,7 @@ def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatAr
         error = mine.answer - mine.forecast
         known = np.isfinite(error)
         judged += known.sum(axis=(1, 2))
-        for level, (low, high) in _BANDS.items():
+        for level, (low, high) in BANDS.items():
             lower, upper = mine.below * offsets[:, :, low] - _CENT, mine.above * offsets[:, :, high] + _CENT
             inside[level] += (known & (lower <= error) & (error <= upper)).sum(axis=(1, 2))
     few = judged < _ENOUGH

@@ -6,14 +6,12 @@ from datetime import timedelta
 
 import numpy as np
 
-from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.forecast import BANDS, Forecast
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.domain.promise import Promise
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.accuracy import bias, coverage, wape
 from finops_ai.forecasting.naive import SeasonalNaive
-
-_BANDS = {0.8: (LEVELS.index(0.1), LEVELS.index(0.9)), 0.95: (LEVELS.index(0.025), LEVELS.index(0.975))}
 
 
 def held(forecast: Forecast, actual: CostSeries, month: BillingPeriod) -> Promise | None:
@@ -31,7 +29,7 @@ def held(forecast: Forecast, actual: CostSeries, month: BillingPeriod) -> Promis
     quantiles = forecast.quantiles[:, at]
     median = forecast.median[at]
     charged = bool(np.abs(came).sum() > 0)
-    inside = {level: float(coverage(came, quantiles[low], quantiles[high])) for level, (low, high) in _BANDS.items()}
+    inside = {level: float(coverage(came, quantiles[low], quantiles[high])) for level, (low, high) in BANDS.items()}
     return Promise(
         scope=forecast.scope,
         cost_basis=forecast.cost_basis,

@@ -13,7 +13,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.forecast import LEVELS, MEDIAN, Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
@@ -26,7 +26,6 @@ LEAST_SHARE = 0.2
 """A day of which less than this is there is better forecast than completed."""
 
 _WIDTH = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
-_MEDIAN = LEVELS.index(0.5)
 Key = tuple[Scope, str]
 
 
@@ -88,22 +87,18 @@ def _ends(
         known = filling.get((part.scope.pairs[0][1], part.currency))
         end = min(last + timedelta(days=1), today)
         start = min((one.complete_days.end for one in whole if one.currency == part.currency), default=end)
-        while end > start and (known is None or _share(known, today, end - timedelta(days=1)) < LEAST_SHARE):
+        while end > start and (known is None or _filled(known, today, end - timedelta(days=1))[0] < LEAST_SHARE):
             end -= timedelta(days=1)
         found[part.currency] = min(end, found.get(part.currency, date.max))
     return found
 
 
-def _share(known: SourceFilling, today: date, day: date) -> float:
-    """How much of a day is on the bill."""
+def _filled(known: SourceFilling, today: date, day: date, *, part: bool = False) -> tuple[float, float]:
+    """How much of a day is on the bill and the spread of that, of a `part` of the source or of all of it."""
     age = (today - day).days - 1
-    return float(known.share[age]) if age < len(known.share) else 1.0
-
-
-def _spread(known: SourceFilling, today: date, day: date, *, part: bool) -> float:
-    age = (today - day).days - 1
-    spread = known.part_spread if part else known.spread
-    return float(spread[age]) if age < len(spread) else 0.0
+    if age >= len(known.share):
+        return 1.0, 0.0
+    return float(known.share[age]), float((known.part_spread if part else known.spread)[age])
 
 
 def _completed(
@@ -115,10 +110,9 @@ def _completed(
         known = filling.get((part.scope.pairs[-1][1], part.currency))
         for i, day in enumerate(days):
             if known is not None and day in part.days:
-                share = _share(known, today, day)
+                share, spread = _filled(known, today, day, part=len(part.scope.pairs) > 1)
                 cost = float(part.values[(day - part.days.start).days]) / share
                 mean[i] += cost
-                spread = _spread(known, today, day, part=len(part.scope.pairs) > 1)
                 variance[i] += (cost * spread / share) ** 2
     return Nowcast(days=days, mean=mean, spread=np.sqrt(variance))
 
@@ -173,7 +167,7 @@ def with_days(one: Forecast, now: Nowcast | None) -> Forecast:
     so_far, unsure = float(now.mean.sum()), _WIDTH * float(now.spread.sum())
     totals = {now.days.end - timedelta(days=1): so_far + unsure}
     for day, values in one.total_quantiles.items():
-        away = values - values[_MEDIAN]
-        totals[day] = so_far + values[_MEDIAN] + np.sign(_WIDTH) * np.hypot(away, unsure)
+        away = values - values[MEDIAN]
+        totals[day] = so_far + values[MEDIAN] + np.sign(_WIDTH) * np.hypot(away, unsure)
     quantiles = np.concatenate([begun, one.quantiles], axis=1)
     return replace(one, days=Days(now.days.start, one.days.end), quantiles=quantiles, total_quantiles=totals)

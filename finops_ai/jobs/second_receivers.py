@@ -9,10 +9,11 @@ from typing import Any
 
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.message import Message
+from finops_ai.domain.text import clock
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import second_receivers as waiting
 from finops_ai.ledger.second_receivers import OUTAGE, Health, Page
-from finops_ai.reporting.outage import OVER, in_place_of, instant, items_of, outage_body
+from finops_ai.reporting.outage import OVER, in_place_of, items_of, outage_body
 
 REFUSED_FOR = timedelta(days=1)
 """A page that was refused longer ago than this is no news for anybody else."""
@@ -79,24 +80,20 @@ def _copy(turn: Turn, second: Second, to: str, failed: bool, zone: str) -> int:
         pages = {page.id: page for page in waiting.later(connection, second.sink, unended)}
         pages |= {page.id: page for page in waiting.untaken(connection, second.sink, now - REFUSED_FOR)}
         for id, page in sorted(pages.items()):
-            last, kind = told.get(page.message.key, (0, "episode_resolved"))
+            message = page.message
+            last, kind = told.get(message.key, (0, "episode_resolved"))
             if id <= last:
                 continue
             knows = not kind.endswith("_resolved")
-            due = knows if _says_no_news(page) else _is_due(page, second, health, now, failed)
+            is_news = not (message.is_end or message.is_taken)  # to who knows nothing of the episode
+            due = _is_due(page, second, health, now, failed) if is_news else knows
             if not due or waiting.has(connection, page, to):
                 continue
-            body = page.message.body if page.is_end else in_place_of(page.message.body, _why(page, health, zone))
+            body = message.body if message.is_end else in_place_of(message.body, _why(page, health, zone))
             if waiting.copy(connection, page, to, body):
-                told[page.message.key] = (id, page.message.kind)
+                told[message.key] = (id, message.kind)
                 count += 1
     return count
-
-
-def _says_no_news(page: Page) -> bool:
-    """Of interest only to who knows of the episode: that it ended, or that somebody took it."""
-    taken = page.message.kind.endswith("_acknowledged") or page.message.body.get("state") == "acknowledged"
-    return page.is_end or taken
 
 
 def _is_due(page: Page, second: Second, health: Health, now: datetime, failed: bool) -> bool:
@@ -116,7 +113,7 @@ def _why(page: Page, health: Health, zone: str) -> str:
     if page.state == "rejected":
         return f"{sink} refused this page, so that it came here"
     since = min(filter(None, (health.failing_since, page.tried_at)), default=page.as_of)
-    return f"{sink} takes no page since {instant(since, zone)}, so that this one came here"
+    return f"{sink} takes no page since {clock(since, zone)}, so that this one came here"
 
 
 def _gather(turn: Turn, sink: str, second: Second | None, zone: str) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
@@ -58,22 +59,24 @@ def put(connection: sa.Connection, messages: Sequence[Message], as_of: datetime)
     A message of the same sink, key, kind and body is queued once, whatever became of it. Raises TypeError when a
     body is not plain data (text, numbers, decimals, days, lists, mappings).
     """
-    rows = [
-        {
-            "key": message.key,
-            "kind": message.kind,
-            "sink": message.sink,
-            "body": json.loads(body := codecs.canonical(message.body)),
-            "digest": codecs.digest(f"{message.kind}\n{body}"),
-            "as_of": as_of,
-            "state": "queued",
-        }
-        for message in messages
-    ]
+    rows = [{**row_of(message, as_of), "state": "queued"} for message in messages]
     if not rows:
         return 0
     queued = pg.insert(message_table).values(rows).on_conflict_do_nothing().returning(message_table.c.id)
     return len(connection.scalars(queued).all())
+
+
+def row_of(message: Message, as_of: datetime) -> dict[str, Any]:
+    """What the table has of a message, whatever becomes of it. Raises TypeError as `put` does."""
+    body = codecs.canonical(message.body)
+    return {
+        "key": message.key,
+        "kind": message.kind,
+        "sink": message.sink,
+        "body": json.loads(body),
+        "digest": codecs.digest(f"{message.kind}\n{body}"),
+        "as_of": as_of,
+    }
 
 
 def claim(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql as pg
 
 from finops_ai.domain.message import Message
-from finops_ai.ledger import codecs
-from finops_ai.ledger.outbox import UNSENT
+from finops_ai.ledger.outbox import UNSENT, row_of
 from finops_ai.ledger.outbox_tables import receiver
 from finops_ai.ledger.tables import message as table
 
@@ -45,10 +43,6 @@ class Page:
     state: str
     attempts: int
     tried_at: datetime | None
-
-    @property
-    def is_end(self) -> bool:
-        return self.message.kind.endswith("_resolved")
 
 
 def health(connection: sa.Connection, name: str) -> Health:
@@ -113,7 +107,7 @@ def has(connection: sa.Connection, page: Page, sink: str) -> bool:
 
 def copy(connection: sa.Connection, page: Page, sink: str, body: Mapping[str, Any]) -> bool:
     """Queue `page` for `sink` too, with this body; whether that is new."""
-    row = _row(Message(key=page.message.key, kind=page.message.kind, sink=sink, body=body), page.as_of)
+    row = row_of(Message(key=page.message.key, kind=page.message.kind, sink=sink, body=body), page.as_of)
     put = pg.insert(table).values(**row, state="queued", copy_of=page.id).on_conflict_do_nothing()
     return connection.scalar(put.returning(table.c.id)) is not None
 
@@ -147,7 +141,7 @@ def stand_for(
     """Queue `said` in place of `pages`, or let what waits already (`before`) say it."""
     ids = sa.bindparam(None, [page.id for page in pages], sa.ARRAY(sa.BigInteger))
     connection.execute(sa.update(table).where(table.c.id == sa.any_(ids)).values(state="superseded"))
-    row = _row(said, as_of)
+    row = row_of(said, as_of)
     if before is None:
         connection.execute(pg.insert(table).values(**row, state="queued").on_conflict_do_nothing())
     else:
@@ -178,18 +172,6 @@ def ended(connection: sa.Connection, sink: str, keys: Collection[str], after: in
 
 def _outage(sink: str) -> tuple[sa.ColumnElement[bool], ...]:
     return _IS_OUTAGE, table.c.sink == sink
-
-
-def _row(message: Message, as_of: datetime) -> dict[str, Any]:
-    body = codecs.canonical(message.body)
-    return {
-        "key": message.key,
-        "kind": message.kind,
-        "sink": message.sink,
-        "body": json.loads(body),
-        "digest": codecs.digest(f"{message.kind}\n{body}"),
-        "as_of": as_of,
-    }
 
 
 def _page(row: sa.Row[Any]) -> Page:

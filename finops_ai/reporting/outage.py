@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.message import Message
 from finops_ai.domain.money import EXACT, plain
+from finops_ai.domain.text import clock
 from finops_ai.reporting.bulletin import NEXT
 from finops_ai.reporting.formats import money
 from finops_ai.reporting.page import TAGS
@@ -22,9 +23,9 @@ def items_of(message: Message, waited: str) -> list[dict[str, Any]]:
     """The episodes of a page: its own, or those that its storm lists. `waited` is the key of the page."""
     body = message.body
     state = OPEN
-    if message.kind.endswith("_resolved"):
+    if message.is_end:
         state = OVER
-    elif message.kind.endswith("_acknowledged") or body.get("state") == "acknowledged":
+    elif message.is_taken:
         state = TAKEN
     told = body.get("items") or [
         {"key": body.get("episode") or message.key, **{name: body.get(name, "") for name in _OF_EPISODE}}
@@ -49,7 +50,7 @@ def outage_body(
     heard = f", told to {' and '.join(told)} meanwhile" if told else ""
     came = _sums(open_ones or ranked)
     worth = ", ".join(money(amount, currency, sign=True) for currency, amount in came.items())
-    summary = f"[{tag}] {waited}, which took no page from {instant(since, zone)} on{heard}; {left}: {worth} so far."
+    summary = f"[{tag}] {waited}, which took no page from {clock(since, zone)} on{heard}; {left}: {worth} so far."
     if open_ones:
         summary += f" Gravest: {open_ones[0]['title']}."
     teams = {str(item["team"]) for item in ranked if item.get("team")}
@@ -73,11 +74,6 @@ def in_place_of(body: Mapping[str, Any], why: str) -> dict[str, Any]:
     """A page's body for a second receiver, which is told why it came there."""
     note = ". ".join(filter(None, (str(body.get("note") or ""), why)))
     return {**body, "summary": f"{body['summary']} {why[:1].upper()}{why[1:]}.", "note": note}
-
-
-def instant(at: datetime, zone: str) -> str:
-    """`2026-05-24 09:05 CEST`, by the clock of `zone`."""
-    return f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M %Z}"
 
 
 def _open_and_grave_first(item: Mapping[str, Any]) -> tuple[bool, int, Decimal, str]:

@@ -6,10 +6,11 @@ fits the peaks does: so the lean profile is not asked for before that, and not a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache, partial
 
 import numpy as np
 
@@ -56,10 +57,11 @@ def chosen(
     """
     if settings.profile != STAGED:
         return settings, ""
-    against = _against(usages, settings, stood, is_latency)
+    replay = cache(partial(held_back, settings=settings))
+    against = _against(usages, settings, stood, is_latency, replay)
     if against or stood is None:
         return settings.model_copy(update={"profile": CAREFUL}), f"sized by its peaks (profile {CAREFUL}): {against}"
-    told = [one for usage in usages if (one := held_back(usage, settings))]
+    told = [one for usage in usages if (one := replay(usage))]
     why = (
         f"sized by its usual use (profile {LEAN}): its change of {stood.since} has stood {stood.days} days without OOM "
         f"kills or throttling; replayed on the last {1 - LEARNED_SHARE:.0%} of the window, which was not learned from, "
@@ -68,7 +70,13 @@ def chosen(
     return settings.model_copy(update={"profile": LEAN}), why
 
 
-def _against(usages: Sequence[ContainerUsage], settings: Settings, stood: Stood | None, is_latency: bool) -> str:
+def _against(
+    usages: Sequence[ContainerUsage],
+    settings: Settings,
+    stood: Stood | None,
+    is_latency: bool,
+    replay: Callable[[ContainerUsage], HeldBack | None],
+) -> str:
     """What speaks against the lean profile; '' where nothing does. The first reason is told."""
     if stood is None:
         return f"its usual use counts (profile {LEAN}) once a merged change has stood {settings.prove_days} days"
@@ -86,7 +94,7 @@ def _against(usages: Sequence[ContainerUsage], settings: Settings, stood: Stood 
             return "it was OOM-killed or throttled, or nothing tells"
         if now.cpu_request is None or _is_lowered(now.cpu_request, seen, now, settings):
             return "it has not run with the careful request yet"
-        if why := _fails(held_back(usage, settings), settings):
+        if why := _fails(replay(usage), settings):
             return f"on the last {1 - LEARNED_SHARE:.0%} of the window {why}"
     return ""
 

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
+
+from finops_ai.domain.text import clock as text_clock
 
 CENT = Decimal("0.01")
 UNPLACED = frozenset({"(none)", "(untagged)", ""})
@@ -44,7 +45,7 @@ def clock(told: object, body: Mapping[str, Any]) -> str:
         at = datetime.fromisoformat(text)
     except ValueError:
         return text
-    return text if at.tzinfo is None else f"{at.astimezone(ZoneInfo(body.get('time_zone') or 'UTC')):%Y-%m-%d %H:%M %Z}"
+    return text if at.tzinfo is None else text_clock(at, body.get("time_zone") or "UTC")
 
 
 def nearby(change: Mapping[str, Any], body: Mapping[str, Any]) -> list[str]:

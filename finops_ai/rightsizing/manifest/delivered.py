@@ -12,7 +12,8 @@ from finops_ai.domain.errors import Rejected
 from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.manifest.edit import set_paths, values
 from finops_ai.rightsizing.manifest.find import find, holds, named_resources
-from finops_ai.rightsizing.manifest.kustomize import readable, targets
+from finops_ai.rightsizing.manifest.kustomize import readable, targets, targets_alone
+from finops_ai.rightsizing.manifest.paths import way_of
 from finops_ai.rightsizing.manifest.read import child, items, word
 from finops_ai.rightsizing.manifest.source import operations
 
@@ -138,12 +139,8 @@ def _delivery(
             continue
         path = f"{below}.patches[{number}].patch"
         told = dict(_told(text, path, target, workload, container, order))
-        is_own = target is None or (
-            word(target, "kind") == workload.kind
-            and word(target, "name") == workload.name
-            and child(target, "labelSelector") is None
-        )
-        unnamed = unnamed or ("" if is_own or not told else path)
+        is_broad = target is not None and not targets_alone(target, workload.kind, {workload.name})
+        unnamed = unnamed or (path if is_broad and told else "")
         sets |= told
     return Delivery(
         file=file,
@@ -181,9 +178,8 @@ def _told(
         if not holds(text, kind=kind, name=name, container=container):
             continue
         steps = find(text, kind=kind, name=name, container=container).path
-        way = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps)
         for resource, told in values(text, kind=kind, name=name, container=container).items():
-            yield resource, Set(path=f"{path}{way}.resources.{resource}", value=told)
+            yield resource, Set(path=f"{path}{way_of(steps)}.resources.{resource}", value=told)
 
 
 def releases(files: Mapping[str, str], workload: Workload) -> list[str]:

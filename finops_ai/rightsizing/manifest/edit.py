@@ -16,7 +16,7 @@ from finops_ai.rightsizing.manifest.find import Place, find, find_object, find_v
 from finops_ai.rightsizing.manifest.kustomize import inline, is_kustomization
 from finops_ai.rightsizing.manifest.nested import inside
 from finops_ai.rightsizing.manifest.paths import SECTIONS, PathStep, Reached, parse_path, reach
-from finops_ai.rightsizing.manifest.read import child, entry, items
+from finops_ai.rightsizing.manifest.read import at, entry
 from finops_ai.rightsizing.manifest.span import Span, apply, merged
 from finops_ai.rightsizing.manifest.splice import plan
 from finops_ai.rightsizing.manifest.verify import Keys, verify
@@ -227,10 +227,7 @@ def _told(node: Node, keys: Keys, changes: Mapping[Keys, Value]) -> str | None:
     """The text at `keys` once the changes are made."""
     if isinstance(value := changes.get(keys), str):
         return value
-    found: Node | None = node
-    for key in keys:
-        below = items(found) if isinstance(key, int) else []
-        found = below[key] if isinstance(key, int) else child(found, key) if found is not None else None
+    found = at(node, keys)
     return str(found.value) if isinstance(found, ScalarNode) else None
 
 

@@ -153,9 +153,7 @@ class _Layer:
         text = self.files.get(file, "") if is_path else value
         at: tuple[str | int, ...] = () if is_path else keys
         roots = readable(text)
-        is_broad = target is not None and not (
-            word(target, "kind") == kind and word(target, "name") in names and child(target, "labelSelector") is None
-        )
+        is_broad = target is not None and not targets_alone(target, kind, names)
         if target is not None and any(isinstance(root, SequenceNode) for root in roots):
             yield Source(file=file, keys=at, kind=kind, name=min(names), is_json=True, is_broad=is_broad)
             return
@@ -216,6 +214,11 @@ def _declares(text: str, kind: str, name: str) -> bool:
         return declares(text, kind=kind, name=name)
     except Rejected:
         return False
+
+
+def targets_alone(target: Node, kind: str, names: set[str]) -> bool:
+    """Whether a target names this object and can be about no other."""
+    return word(target, "kind") == kind and word(target, "name") in names and child(target, "labelSelector") is None
 
 
 def targets(target: Node, kind: str, names: set[str]) -> bool:

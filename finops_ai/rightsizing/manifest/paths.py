@@ -137,5 +137,10 @@ def _may_be_made(rest: Sequence[PathStep], above: PathStep | None, created: Sequ
     return first in created and (first != "resources" or not others or _may_be_made(others, first, created))
 
 
+def way_of(keys: Sequence[str | int]) -> str:
+    """Keys and positions as the rest of a path: `.spec.containers[0]`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys)
+
+
 def _shown(step: PathStep) -> str:
     return f"[{step.key}={step.value}]" if isinstance(step, Having) else str(step)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 from ruamel.yaml import YAML
@@ -70,6 +70,16 @@ def word(mapping: Node | None, *keys: str) -> str:
 def items(node: Node | None) -> list[Node]:
     """The items of a sequence; none of anything else."""
     return list(node.value) if isinstance(node, SequenceNode) else []
+
+
+def at(node: Node, keys: Sequence[str | int]) -> Node | None:
+    """The node that a way of keys and positions leads to."""
+    found: Node | None = node
+    for key in keys:
+        if found is None:
+            return None
+        found = items(found)[key] if isinstance(key, int) else child(found, key)
+    return found
 
 
 def merges(mapping: MappingNode) -> bool:

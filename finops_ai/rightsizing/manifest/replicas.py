@@ -13,7 +13,8 @@ from finops_ai.domain.usage import Workload
 from finops_ai.rightsizing.manifest.delivered import deliveries
 from finops_ai.rightsizing.manifest.edit import set_paths
 from finops_ai.rightsizing.manifest.kustomize import Build, Source, builds, readable
-from finops_ai.rightsizing.manifest.read import child, items, word
+from finops_ai.rightsizing.manifest.paths import way_of
+from finops_ai.rightsizing.manifest.read import at, items, word
 
 PATH = "spec.replicas"
 
@@ -91,21 +92,15 @@ def _of_build(files: Mapping[str, str], build: Build) -> Iterator[Replicas]:
 
 
 def _of_source(text: str, source: Source) -> Iterator[Replicas]:
-    held, at = text, ""
+    held, way = text, way_of(source.keys).lstrip(".")
     if source.keys:
-        at = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in source.keys).lstrip(".")
-        node = readable(text)[0]
-        for key in source.keys:
-            below = items(node)[key] if isinstance(key, int) else child(node, key)
-            if below is None:
-                return
-            node = below
+        node = at(readable(text)[0], source.keys)
         held = str(node.value) if isinstance(node, ScalarNode) else ""
     for root in readable(held):
         for number, operation in enumerate(items(root) if source.is_json else ()):
             if word(operation, "path") == "/spec/replicas" and word(operation, "op") in ("add", "replace"):
-                yield Replicas(count=word(operation, "value"), file=source.file, path=f"{at}[{number}].value")
+                yield Replicas(count=word(operation, "value"), file=source.file, path=f"{way}[{number}].value")
         is_it = (word(root, "kind") or source.kind, word(root, "metadata", "name")) == (source.kind, source.name)
         if not source.is_json and is_it and (count := word(root, "spec", "replicas")):
-            whole = {"kind": source.kind, "name": source.name} if not at else {}
-            yield Replicas(count=count, file=source.file, path=f"{at}.{PATH}".lstrip("."), **whole)
+            whole = {"kind": source.kind, "name": source.name} if not way else {}
+            yield Replicas(count=count, file=source.file, path=f"{way}.{PATH}".lstrip("."), **whole)
