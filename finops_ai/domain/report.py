@@ -68,7 +68,7 @@ class MonthEnd:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerCost:
-    """Spend by cost center or AI model, `shared` of it by shared costs; `month_end` need not add up to the total's."""
+    """Spend by cost center or AI model, `shared` of it by shared costs; `month_end` of all or of none."""
 
     name: str
     spend: Versus
@@ -238,6 +238,9 @@ class Section:
             _tie(f"{where}, this week", (owner.spend.now for owner in owners), self.spend.now)
             _tie(f"{where}, the week before", (owner.spend.before for owner in owners), self.spend.before)
             _tie(f"{where}, month to date", (owner.month_to_date for owner in owners), self.month_to_date)
+            ends = [owner.month_end for owner in owners if owner.month_end is not None]
+            if ends and self.month_end:
+                _tie(f"{where}, month forecast", ends, self.month_end.expected)
         _tie(f"movers in {self.currency}", (mover.spend.delta for mover in self.movers), self.spend.delta)
         if self.coverage:
             _tie(f"allocation coverage in {self.currency}", (self.coverage.cost,), self.spend.now)

@@ -53,8 +53,8 @@ def _family(members: Sequence[tuple[Outlook, int]], sums: Sequence[Sum]) -> None
     agreed = np.empty_like(point)
     told = np.stack([one.told[row] for one, row in members])
     for same in _alike(told):
-        agreed[:, same] = reconcile(point[:, same], _informed(variance, told[:, same[0]], sums), sums, lowest)
-    free = np.full(len(members), -np.inf)
+        agreed[:, same] = reconcile(point[:, same], _informed(variance, told[:, same[0]], sums), sums, lowest[:, None])
+    free = np.full((len(members), 1), -np.inf)
     for k in range(past.shape[1]):
         made = np.where(np.isfinite(past[:, k]), past[:, k], regular[:, k])
         there: NDArray[np.bool_] = np.asarray(np.isfinite(made).all(axis=1))

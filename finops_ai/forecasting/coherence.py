@@ -28,18 +28,20 @@ class Coherent:
     table: Cents
 
 
-def coherent(forecasts: Sequence[Forecast]) -> list[Coherent]:
+def coherent(forecasts: Sequence[Forecast], billed: Sequence[FloatArray] | None = None) -> list[Coherent]:
     """The same forecasts in the same order, made to add up among those of one currency and the same days.
 
     A scope's parent is the scope of all its pairs but the last; every parent is taken to be the sum of its children of
-    each kind of key.
+    each kind of key. `billed`, if given, has for each forecast what its days cost already, (len(days),): a day's bill
+    grows, so that no day comes to less.
     """
     found: list[Coherent | None] = [None] * len(forecasts)
     groups: dict[tuple[str, str, Days], list[int]] = {}
     for i, one in enumerate(forecasts):
         groups.setdefault((one.currency, one.cost_basis, one.days), []).append(i)
     for members in groups.values():
-        for i, made in zip(members, _family([forecasts[i] for i in members]), strict=True):
+        floors = [billed[i] if billed else np.zeros(len(forecasts[i].days)) for i in members]
+        for i, made in zip(members, _family([forecasts[i] for i in members], floors), strict=True):
             found[i] = made
     return [one for one in found if one is not None]
 
@@ -56,27 +58,44 @@ def sums_of(scopes: Sequence[Scope]) -> list[Sum]:
     return [Sum(parent=parent, children=tuple(children)) for (parent, _), children in ordered]
 
 
-def _family(forecasts: Sequence[Forecast]) -> list[Coherent]:
+def _family(forecasts: Sequence[Forecast], billed: Sequence[FloatArray]) -> list[Coherent]:
     sums = sums_of([one.scope for one in forecasts])
+    lowest = _lowest(forecasts, billed, sums)
+    forecasts = _lifted(forecasts, lowest, sums)
     bands = np.stack([one.quantiles for one in forecasts])
     medians = np.stack([one.median for one in forecasts])
     width = (bands[:, _HIGH] - bands[:, _LOW]) / _SIGMAS
-    lowest = np.where((bands >= 0).all(axis=(1, 2)), 0.0, -np.inf)
-    for one in reversed(sums):  # a parent may go as low as its children
-        if np.isneginf(lowest[list(one.children)]).any():
-            lowest[one.parent] = -np.inf
     made = reconcile(medians, np.square(width).mean(axis=1), sums, lowest)
     moved = [_moved(*each) for each in zip(forecasts, made, lowest, strict=True)]
     table = in_cents(allocate(np.stack([one.quantiles for one in moved]), made, sums, lowest), sums)
     return [Coherent(forecast=one, table=cents) for one, cents in zip(moved, table, strict=True)]
 
 
-def _moved(one: Forecast, median: FloatArray, lowest: float) -> Forecast:
-    """The forecast around another median: its bands keep their width and stay above `lowest`."""
+def _lowest(forecasts: Sequence[Forecast], billed: Sequence[FloatArray], sums: Sequence[Sum]) -> FloatArray:
+    """What no forecast goes below, (forecasts, days): nothing, unless its band does, and what a day cost already."""
+    lowest = np.array([0.0 if (one.quantiles >= 0).all() else -np.inf for one in forecasts])
+    for one in reversed(sums):  # a parent may go as low as its children
+        lowest[one.parent] = min(lowest[one.parent], float(lowest[list(one.children)].min()))
+    known = np.stack(billed)
+    return np.where(known > 0, np.maximum(known, lowest[:, None]), lowest[:, None])
+
+
+def _lifted(forecasts: Sequence[Forecast], lowest: FloatArray, sums: Sequence[Sum]) -> list[Forecast]:
+    """Forecasts not below `lowest` (forecasts, days); whoever is above one that was raised is raised with it."""
+    lift = np.stack([np.maximum(floor - one.median, 0.0) for one, floor in zip(forecasts, lowest, strict=True)])
+    for one in reversed(sums):
+        lift[one.parent] = np.maximum(lift[one.parent], lift[list(one.children)].sum(axis=0))
+    if not lift.any():
+        return list(forecasts)
+    return [_moved(one, one.median + up, floor) for one, up, floor in zip(forecasts, lift, lowest, strict=True)]
+
+
+def _moved(one: Forecast, median: FloatArray, lowest: FloatArray) -> Forecast:
+    """The forecast around another median: its bands keep their width and stay above `lowest` (days,)."""
     change = median - one.median
-    summed = np.cumsum(change)
-    totals = {
-        day: np.maximum(values + summed[(day - one.days.start).days], lowest)
-        for day, values in one.total_quantiles.items()
-    }
+    summed, least = np.cumsum(change), np.cumsum(lowest)
+    totals = {}
+    for day, values in one.total_quantiles.items():
+        through = (day - one.days.start).days
+        totals[day] = np.maximum(values + summed[through], least[through])
     return replace(one, quantiles=np.maximum(one.quantiles + change, lowest), total_quantiles=totals)

@@ -34,8 +34,8 @@ class Sum:
 def reconcile(values: FloatArray, variance: FloatArray, sums: Sequence[Sum], lowest: FloatArray) -> FloatArray:
     """Values (nodes, days) that fulfil `sums`, near `values` where `variance` (nodes,) is small, not under `lowest`.
 
-    `lowest` is (nodes,), -inf for none; a parent's is at most the sum of its children's. Where limits and sums cannot
-    both hold the sums do.
+    `lowest` is (nodes, days) or (nodes, 1), -inf for none; a parent's is at most the sum of its children's. Where
+    limits and sums cannot both hold the sums do.
     """
     import scipy.sparse
 
@@ -47,8 +47,9 @@ def reconcile(values: FloatArray, variance: FloatArray, sums: Sequence[Sum], low
     law = scipy.sparse.csr_matrix((signs, (rows, columns)), shape=(len(sums), len(values)))
     scale = np.maximum(variance, _LEAST_VARIANCE * max(float(variance.max()), _LEAST_VARIANCE))
     made = _projected(values, scale, law)
-    for day in np.flatnonzero((made < lowest[:, None]).any(axis=0)):
-        made[:, day] = _limited(values[:, day], scale, law, lowest, made[:, day])
+    limits = np.broadcast_to(lowest, made.shape)
+    for day in np.flatnonzero((made < limits).any(axis=0)):
+        made[:, day] = _limited(values[:, day], scale, law, limits[:, day], made[:, day])
     return _exact(made, sums)
 
 
@@ -94,8 +95,9 @@ def _exact(values: FloatArray, sums: Sequence[Sum]) -> FloatArray:
 def allocate(bands: FloatArray, medians: FloatArray, sums: Sequence[Sum], lowest: FloatArray) -> FloatArray:
     """The table that adds up at every level, shape and meaning of `bands` (nodes, levels, days) but for children.
 
-    `medians` (nodes, days) fulfil `sums`, which name parents before their children. A node that is nobody's child keeps
-    its band; a child is its median plus its share, by squared width, of how far its parent is from its own median.
+    `medians` (nodes, days) fulfil `sums`, which name parents before their children; `lowest` is as in `reconcile`. A
+    node that is nobody's child keeps its band; a child is its median plus its share, by squared width, of how far its
+    parent is from its own median.
     """
     table = bands.copy()
     width = np.square(bands[:, -2] - bands[:, 1])
@@ -104,7 +106,7 @@ def allocate(bands: FloatArray, medians: FloatArray, sums: Sequence[Sum], lowest
         away = table[one.parent] - medians[one.parent]
         part = width[kids] + _LEAST_VARIANCE * (np.abs(medians[kids]) + _LEAST_VARIANCE)
         share = part / part.sum(axis=0)
-        room = np.maximum(medians[kids] - lowest[kids, None], 0.0)
+        room = np.maximum(medians[kids] - lowest[kids], 0.0)
         down = _filled(np.maximum(-away, 0.0), share, room)
         table[kids] = medians[kids][:, None] + share[:, None] * np.maximum(away, 0.0) - down
     return table

@@ -21,7 +21,7 @@ from finops_ai.forecasting.coherence import Coherent, coherent
 from finops_ai.forecasting.explain import explain_all
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
-from finops_ai.jobs.nowcasting import Key, Nowcast, as_billed, both, extended, nowcasts, with_days
+from finops_ai.jobs.nowcasting import Key, Nowcast, as_billed, billed_so_far, both, extended, nowcasts, with_days
 from finops_ai.jobs.promises import look_back
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, promises, series
@@ -75,7 +75,7 @@ def forecast(
     told = [_with_fees(one, fees.pop((one.scope, one.currency), None)) for one in found]
     told += [_cut(one, horizon_days) for one in fees.values()]
     told = [with_days(one, known.get((one.scope, one.currency))) for one in told]
-    family = coherent(told)
+    family = coherent(told, billed_so_far(told, [*whole[0], *whole[1]]))
     told = [one.forecast for one in family]
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, forecasts=told)

@@ -6,7 +6,7 @@ scopes which add up still do.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from statistics import NormalDist
@@ -171,3 +171,20 @@ def with_days(one: Forecast, now: Nowcast | None) -> Forecast:
         totals[day] = so_far + values[MEDIAN] + np.sign(_WIDTH) * np.hypot(away, unsure)
     quantiles = np.concatenate([begun, one.quantiles], axis=1)
     return replace(one, days=Days(now.days.start, one.days.end), quantiles=quantiles, total_quantiles=totals)
+
+
+def billed_so_far(told: Sequence[Forecast], series: Iterable[CostSeries]) -> list[FloatArray]:
+    """What the days of each forecast cost already, all `series` of its scope together; (len(days),) each."""
+    by_key: dict[Key, list[CostSeries]] = {}
+    for one in series:
+        by_key.setdefault((one.scope, one.currency), []).append(one)
+    found = []
+    for forecast in told:
+        sums = np.zeros(len(forecast.days))
+        for one in by_key.get((forecast.scope, forecast.currency), ()):
+            first = max(forecast.days.start, one.days.start)
+            late = one.values[(first - one.days.start).days :]
+            room = sums[(first - forecast.days.start).days :][: len(late)]
+            room += late[: len(room)]
+        found.append(sums)
+    return found

@@ -76,6 +76,7 @@ def report(
             rules_version=rules_version,
             complete_through=min((one.complete_through for one in usage if one.scope == Scope()), default=None),
             costs=share(direct, pools) if pools else direct,
+            unsplit=direct if pools else (),
             forecasts=findings.forecasts(turn.engine, turn.as_of),
             episodes=episodes,
             traces=_traces(episodes, usage, forecast_settings),

@@ -91,7 +91,9 @@ def _owners(
         ),
         rows=tuple(rows),
         total=_owner(whole, spend.now),
-        note="Each forecast is made by itself, from direct costs, so the rows need not add up to the total's.",
+        note="Month forecast: billed so far and the forecast of the rest, shared costs split as they were so far."
+        if any(one.month_end is not None for one in owners)
+        else "",
     )
 
 
@@ -111,8 +113,15 @@ def _limited(owners: Sequence[OwnerCost], limit: int | None) -> list[OwnerCost]:
     rest = [o for i, o in enumerate(owners) if i >= limit and o.name != UNTAGGED]
     spend = Versus(total(o.spend.now for o in rest), total(o.spend.before for o in rest))
     shared, to_date = total(o.shared for o in rest), total(o.month_to_date for o in rest)
-    name = f"{len(rest)} more"
-    return [*head, OwnerCost(name=name, spend=spend, shared=shared, month_to_date=to_date)] if rest else head
+    ends = [o.month_end for o in rest if o.month_end is not None]
+    more = OwnerCost(
+        name=f"{len(rest)} more",
+        spend=spend,
+        shared=shared,
+        month_to_date=to_date,
+        month_end=total(ends) if ends else None,
+    )
+    return [*head, more] if rest else head
 
 
 def _movers(section: Section) -> Table:

@@ -47,11 +47,6 @@ class Outlook:
             degraded=forecast.degraded,
         )
 
-    def owner_month_end(self, key: str, owner: str, by_day: ByDay) -> Decimal | None:
-        """The same for one owner, from its direct costs."""
-        band = self._at_month_end(self.forecasts.get(Scope(((key, owner),))), by_day)
-        return band[1] if band else None
-
     def daily(self, by_day: ByDay, start: date) -> tuple[DayFigure, ...]:
         """Every day from `start` or the first that cost anything to the end of the month."""
         forecast = self.forecasts.get(Scope())
@@ -96,18 +91,25 @@ class Outlook:
         if quantiles is None:
             return None
         billed = self._billed(by_day, Days(self.month.start, forecast.days.start))
-        billed += self._beyond(forecast, by_day, day)
-        low, middle, high = _band(quantiles)
-        return EXACT.add(billed, low), EXACT.add(billed, middle), EXACT.add(billed, high)
-
-    def _beyond(self, forecast: Forecast, by_day: ByDay, day: date) -> Decimal:
-        """What days that are not whole yet cost already beyond their forecast: a day's bill grows, so it is certain."""
-        seen = (one for one in by_day if forecast.days.start <= one <= day and one in forecast.days)
-        excess = (by_day[one] - band[1] for one in seen if (band := _column(forecast, one)))
-        return total(max(Decimal(0), each) for each in excess)
+        billed += beyond(forecast, by_day, day)
+        low, _, high = _band(quantiles)
+        middle = expected(forecast, day)
+        return EXACT.add(billed, min(low, middle)), EXACT.add(billed, middle), EXACT.add(billed, max(high, middle))
 
     def _billed(self, by_day: ByDay, days: Days) -> Decimal:
         return total(by_day.get(day, Decimal(0)) for day in days)
+
+
+def expected(forecast: Forecast, day: date) -> Decimal:
+    """What the forecast's days through `day` come to; these sums add up over scopes."""
+    return Decimal(repr(float(forecast.median[: (day - forecast.days.start).days + 1].sum()))).quantize(CENT)
+
+
+def beyond(forecast: Forecast, by_day: ByDay, day: date) -> Decimal:
+    """What days billed since the forecast cost beyond it already: a day's bill grows, so it is certain."""
+    seen = (one for one in by_day if forecast.days.start <= one <= day and one in forecast.days)
+    excess = (by_day[one] - band[1] for one in seen if (band := _column(forecast, one)))
+    return total(max(Decimal(0), each) for each in excess)
 
 
 def _column(forecast: Forecast | None, day: date) -> Band | None:

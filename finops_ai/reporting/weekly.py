@@ -30,6 +30,7 @@ from finops_ai.domain.report import (
 )
 from finops_ai.reporting.formats import day
 from finops_ai.reporting.outlook import Outlook
+from finops_ai.reporting.owner_outlook import owner_month_ends
 
 Row = Mapping[str, Any]
 WEEK = timedelta(days=7)
@@ -44,7 +45,8 @@ class Facts:
     """What a job hands over, all as known at `as_of`.
 
     `costs`: rows with day, currency, MOVER_KEYS and `<cost_basis>_cost` as Decimal, from `first_day(week)` on; shared
-    costs may have been split already (`x_shared_from` then names the pool, else is '' or missing).
+    costs may have been split already (`x_shared_from` then names the pool, else is '' or missing; `unsplit` are the
+    same rows before, empty where nothing was shared).
     `forecasts`: of the total, of cost centers and of AI models; those issued last count, others are ignored.
     `coverage`: of the week's direct costs. `traces`: by episode key, the days to draw. `problems`: of the data.
     `converted`: the week's cost by currency with `x_reporting_currency` and its worth in that,
@@ -57,6 +59,7 @@ class Facts:
     rules_version: str
     complete_through: date | None
     costs: Sequence[Row]
+    unsplit: Sequence[Row] = ()
     forecasts: Sequence[Forecast] = ()
     episodes: Sequence[Episode] = ()
     traces: Mapping[str, Sequence[DayFigure]] | None = None
@@ -133,8 +136,8 @@ def _section(facts: Facts, currency: str) -> Section:
         month=facts.month,
         month_to_date=month_to_date,
         month_end=outlook.month_end(by_day),
-        by_cost_center=_owners(facts, rows, "x_cost_center", outlook),
-        by_ai_model=_owners(facts, rows, "x_ai_model", outlook),
+        by_cost_center=_owners(facts, currency, "x_cost_center", outlook),
+        by_ai_model=_owners(facts, currency, "x_ai_model", outlook),
         movers=_movers(facts, rows, episodes),
         coverage=next((known for known in facts.coverage if known.currency == currency), None),
         accuracy=tuple(known for known in facts.accuracy if known.currency == currency),
@@ -158,28 +161,35 @@ def _in(by_day: Mapping[date, Decimal], days: Days) -> Decimal:
     return total(by_day.get(day, Decimal(0)) for day in days)
 
 
-def _owners(facts: Facts, rows: Sequence[Row], key: str, outlook: Outlook) -> tuple[OwnerCost, ...]:
-    """Owners with any cost in the week, the week before or the month, dearest first."""
+def _owners(facts: Facts, currency: str, key: str, outlook: Outlook) -> tuple[OwnerCost, ...]:
+    """Owners with any cost in the week, the week before or the month, or with some to come, dearest first."""
+    rows = [row for row in facts.costs if row["currency"] == currency]
+    unsplit = [row for row in facts.unsplit or facts.costs if row["currency"] == currency]
     cost = f"{facts.cost_basis}_cost"
-    by_owner_day = _sums(rows, lambda row: (row[key], row["day"]), cost)
-    direct = _sums((row for row in rows if not row.get("x_shared_from")), lambda row: (row[key], row["day"]), cost)
-    days: dict[str, dict[date, Decimal]] = {}
-    direct_days: dict[str, dict[date, Decimal]] = {}
-    for into, sums in ((days, by_owner_day), (direct_days, direct)):
-        for (owner, on), amount in sums.items():
-            into.setdefault(owner, {})[on] = amount
-    owners = [
-        OwnerCost(
-            name=owner,
-            spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
-            shared=EXACT.subtract(_in(by_day, facts.week), _in(direct_days.get(owner, {}), facts.week)),
-            month_to_date=_in(by_day, facts.month.days),
-            month_end=outlook.owner_month_end(key, owner, direct_days.get(owner, {})),
+    days = _by_owner(rows, key, cost)
+    direct = _by_owner((row for row in rows if not row.get("x_shared_from")), key, cost)
+    month_ends = owner_month_ends(outlook, key, _by_owner(unsplit, key, cost), days)
+    owners = []
+    for owner in sorted({*days, *month_ends}):
+        by_day = days.get(owner, {})
+        owners.append(
+            OwnerCost(
+                name=owner,
+                spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
+                shared=EXACT.subtract(_in(by_day, facts.week), _in(direct.get(owner, {}), facts.week)),
+                month_to_date=_in(by_day, facts.month.days),
+                month_end=month_ends.get(owner),
+            )
         )
-        for owner, by_day in days.items()
-    ]
-    shown = (owner for owner in owners if owner.spend.now or owner.spend.before or owner.month_to_date)
+    shown = (one for one in owners if one.spend.now or one.spend.before or one.month_to_date or one.month_end)
     return tuple(sorted(shown, key=lambda owner: (-owner.spend.now, owner.name)))
+
+
+def _by_owner(rows: Iterable[Row], key: str, cost: str) -> dict[str, dict[date, Decimal]]:
+    found: dict[str, dict[date, Decimal]] = {}
+    for (owner, on), amount in _sums(rows, lambda row: (row[key], row["day"]), cost).items():
+        found.setdefault(owner, {})[on] = amount
+    return found
 
 
 def _movers(facts: Facts, rows: Sequence[Row], episodes: Sequence[Episode]) -> tuple[Mover, ...]:

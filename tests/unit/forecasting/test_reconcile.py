@@ -84,9 +84,31 @@ def test_nothing_negative_comes_of_positive_forecasts() -> None:
             assert each.forecast.quantiles.min() >= -1e-6 * max(1.0, each.forecast.quantiles.max())
 
 
+@settings(max_examples=30, deadline=None)
+@given(seed=st.integers(0, 10**6), credits=st.booleans(), days=st.integers(1, 3))
+def test_no_day_comes_to_less_than_is_billed_of_it(seed: int, credits: bool, days: int) -> None:
+    family = _family(seed, 3, 3, 2, credits=credits)
+    random = np.random.default_rng(seed)
+    billed = np.zeros((len(family), DAYS))
+    leaves = [i for i, one in enumerate(family) if len(one.scope.pairs) == 2]
+    some = random.random((len(leaves), days)) < 0.7
+    billed[leaves, :days] = 10.0 ** random.uniform(-2, 5, some.shape) * some
+    models = [i for i, one in enumerate(family) if one.scope.get("x_ai_model")]
+    part = random.random(days)
+    billed[models, :days] = [part * billed[leaves, :days].sum(axis=0), (1 - part) * billed[leaves, :days].sum(axis=0)]
+    for one in reversed(sums_of([one.scope for one in family])):
+        billed[one.parent] = billed[list(one.children)].sum(axis=0)
+    found = coherent(family, list(billed))
+    _adds_up(found)
+    for one, floor in zip(found, billed, strict=True):
+        least = np.where(floor > 0, floor * (1 - 1e-6) - 1e-6, -np.inf)
+        assert (one.forecast.median >= least).all()
+        assert (one.forecast.quantiles >= least).all()
+
+
 def test_the_surer_forecast_moves_less() -> None:
     values = np.array([[100.0], [60.0], [60.0]])
-    made = reconcile(values, np.array([1.0, 1.0, 18.0]), [Sum(parent=0, children=(1, 2))], np.zeros(3))
+    made = reconcile(values, np.array([1.0, 1.0, 18.0]), [Sum(parent=0, children=(1, 2))], np.zeros((3, 1)))
     moved = np.abs(made - values)[:, 0]
     assert moved[2] > 10 * moved[1]
     np.testing.assert_allclose(made[0], made[1] + made[2])
@@ -100,7 +122,7 @@ def test_reconciled_forecasts_are_no_worse() -> None:
         everything = np.concatenate([[truth.sum(axis=0)], truth])
         sigma = np.r_[0.1, random.uniform(0.05, 0.4, 6)][:, None] * everything.mean(axis=1, keepdims=True)
         said = everything + random.normal(0, 1, everything.shape) * sigma
-        made = reconcile(said, sigma[:, 0] ** 2, [Sum(parent=0, children=tuple(range(1, 7)))], np.full(7, -np.inf))
+        made = reconcile(said, sigma[:, 0] ** 2, [Sum(parent=0, children=tuple(range(1, 7)))], np.full((7, 1), -np.inf))
         before.append(np.abs(said - everything) / sigma)
         after.append(np.abs(made - everything) / sigma)
     assert np.mean(after) < np.mean(before)

@@ -188,7 +188,7 @@ def coverage(rows: list[dict[str, Any]]) -> Coverage:
 
 def facts(**changes: Any) -> Facts:
     rows = list(costs())
-    owners = {"ml-serve": 1010.0, "ml-train": 1220.0, "search": 390.0, "(untagged)": 152.0}
+    owners = {"ml-serve": 1010.0, "ml-train": 1220.0, "search": 390.0, "(untagged)": 152.0, "data-platform": 78.0}
     known = Facts(
         as_of=AS_OF,
         week=WEEK,

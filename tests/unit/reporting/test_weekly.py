@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 
+from finops_ai.allocation.splits import Pool, share
 from finops_ai.domain.errors import Leak
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.report import Coverage, NamedCost, Section, Versus
 from finops_ai.domain.scope import Scope
 from finops_ai.reporting.weekly import assemble, first_day, last_week
 from tests.unit.reporting.facts import COMPLETE, WEEK, costs, facts, forecast
+
+SHARES = {"search": Decimal("0.75"), "ml-serve": Decimal("0.25")}
 
 
 def section(**changes: Any) -> Section:
@@ -47,6 +50,36 @@ def test_month_end_is_complete_days_plus_the_forecast_of_the_rest() -> None:
     assert found.month_end.expected == billed + Decimal(repr(float(rest[3]))).quantize(Decimal("0.01"))
     assert found.month_end.low < found.month_end.expected < found.month_end.high
     assert found.month_end.measured_coverage == 0.813
+
+
+def test_forecasts_of_cost_centers_add_up_to_the_totals() -> None:
+    found = section()
+    assert found.month_end is not None
+    ends = [owner.month_end for owner in found.by_cost_center]
+    assert sum((end for end in ends if end is not None), Decimal(0)) == found.month_end.expected
+    assert None not in ends
+
+
+def test_a_shared_cost_is_forecast_where_it_is_split_to() -> None:
+    pools = [Pool(name="training", match={"x_cost_center": "ml-train"}, method="fixed", shares=SHARES)]
+    before = {one.name: one for one in section().by_cost_center}
+    split = section(costs=share(list(costs()), pools), unsplit=list(costs()))
+    after = {one.name: one for one in split.by_cost_center}
+    assert "ml-train" not in {name for name, one in after.items() if one.month_end}
+    for name, part in SHARES.items():
+        was, now, given = before[name].month_end, after[name].month_end, before["ml-train"].month_end
+        assert was is not None
+        assert now is not None
+        assert given is not None
+        assert abs(now - was - part * given) < Decimal("0.05")
+    assert split.month_end is not None
+    assert sum((one.month_end or Decimal(0) for one in after.values()), Decimal(0)) == split.month_end.expected
+
+
+def test_forecasts_that_do_not_add_up_are_not_told_by_owner() -> None:
+    found = section(forecasts=[forecast(Scope(), 2850.0), forecast(Scope((("x_cost_center", "search"),)), 390.0)])
+    assert found.month_end is not None
+    assert {owner.month_end for owner in found.by_cost_center} == {None}
 
 
 def test_a_month_that_is_over_needs_no_forecast() -> None:
