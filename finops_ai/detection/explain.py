@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from finops_ai.domain.episode import Cause, Episode
-from finops_ai.domain.forecast import LEVELS, Forecast, Score
+from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast, Score
 from finops_ai.domain.money import Money, plain
 from finops_ai.domain.series import CostSeries
 
@@ -102,7 +102,7 @@ def _context(series: CostSeries, opened_on: date, last_day: date) -> dict[str, o
 def _forecast(forecast: Forecast) -> dict[str, object]:
     """The month's end as now forecast, with the coverage its band had when it was tested."""
     ends = sorted(forecast.total_quantiles)
-    low, middle, high = (LEVELS.index(level) for level in (0.1, 0.5, 0.9))
+    low, high = BANDS[0.8]
     return {
         "forecaster": forecast.forecaster,
         "issued_on": forecast.issued_on.isoformat(),
@@ -111,7 +111,7 @@ def _forecast(forecast: Forecast) -> dict[str, object]:
                 "from": forecast.days.start.isoformat(),
                 "through": day.isoformat(),
                 "low_80": round(float(forecast.total_quantiles[day][low]), 2),
-                "median": round(float(forecast.total_quantiles[day][middle]), 2),
+                "median": round(float(forecast.total_quantiles[day][MEDIAN]), 2),
                 "high_80": round(float(forecast.total_quantiles[day][high]), 2),
             }
             for day in ends

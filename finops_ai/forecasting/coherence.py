@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finops_ai.domain.forecast import Forecast
+from finops_ai.domain.forecast import BANDS, Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.reconcile import Cents, Sum, allocate, in_cents, reconcile
 
-_LOW, _HIGH, _SIGMAS = 1, -2, 2.563  # the 80 % band is so many standard deviations wide
+(_LOW, _HIGH), _SIGMAS = BANDS[0.8], 2.563  # the 80 % band is so many standard deviations wide
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -16,7 +16,7 @@ from sqlalchemy import Engine
 
 from finops_ai.detection.budgets import GRACE_DAYS
 from finops_ai.domain.budget import Budget, Standing
-from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.forecast import BANDS, LEVELS, MEDIAN, Forecast
 from finops_ai.domain.money import Money, total
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.series import FloatArray
@@ -25,7 +25,7 @@ from finops_ai.ledger import costs, findings
 _FRESH_DAYS = 7
 _RATE_DAYS = 28
 _UNSETTLED_DAYS = 2
-_LOW, _MEDIAN, _HIGH = (LEVELS.index(level) for level in (0.1, 0.5, 0.9))
+_LOW, _HIGH = BANDS[0.8]
 _TOGETHER = 1.5
 """By how much more a sum of days varies than if they were independent."""
 
@@ -119,7 +119,7 @@ def _standing(
         complete_through=ahead.start - timedelta(days=1),
         cost_basis=cost_basis,
         spent=Money(spent, currency),
-        month_end=Money(ends[_MEDIAN], currency),
+        month_end=Money(ends[MEDIAN], currency),
         low_80=Money(ends[_LOW], currency),
         high_80=Money(ends[_HIGH], currency),
         sure=round(1 - min(above), 6) if above else 0.0,

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.forecast import BANDS, LEVELS, MEDIAN, Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.money import plain, total
 from finops_ai.domain.outcome import Outcome
@@ -26,7 +26,7 @@ from finops_ai.jobs.promises import look_back
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, promises, series
 
-LOW_95, LOW_80, MEDIAN, HIGH_80, HIGH_95 = (LEVELS.index(level) for level in (0.025, 0.1, 0.5, 0.9, 0.975))
+(LOW_80, HIGH_80), (LOW_95, HIGH_95) = BANDS[0.8], BANDS[0.95]
 LEVELS_OF_SCOPE: tuple[tuple[str, ...], ...] = (
     (),
     ("x_cost_center",),

@@ -16,7 +16,7 @@ from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.telling import AlertSettings
 from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.errors import Problem
-from finops_ai.domain.forecast import LEVELS
+from finops_ai.domain.forecast import BANDS
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.period import BillingPeriod, Days, end_of_day
 from finops_ai.domain.proposal import Decision, Proposal
@@ -41,7 +41,6 @@ TRACE_DAYS = 35
 TRACES = 6
 WEEK = timedelta(days=7)
 EVERY_DAY = Days(date.min, date.max)
-LOW, HIGH = LEVELS.index(0.1), LEVELS.index(0.9)
 Write = Callable[[Report], Mapping[str, str]]
 """Writes a report in all formats; format to the place it was written to."""
 
@@ -164,7 +163,8 @@ def _accuracy(turn: Turn, week: Days, cost_basis: str) -> list[Accuracy]:
         billed = {row["day"]: float(row[f"{cost_basis}_cost"]) for row in costs.costs(turn.engine, query)}
         actual = np.array([billed.get(day, 0.0) for day in days])
         at = [(day - one.days.start).days for day in days]
-        inside = float(band_coverage(actual, one.quantiles[LOW, at], one.quantiles[HIGH, at]))
+        low, high = BANDS[0.8]
+        inside = float(band_coverage(actual, one.quantiles[low, at], one.quantiles[high, at]))
         found.append(
             Accuracy(
                 currency=one.currency,

@@ -8,14 +8,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from finops_ai.domain.forecast import LEVELS, Forecast
+from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast
 from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.report import DayFigure, MonthEnd
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import FloatArray
 
-LOW, MIDDLE, HIGH = LEVELS.index(0.1), LEVELS.index(0.5), LEVELS.index(0.9)
 BAND = 0.8
 CENT = Decimal("0.01")
 ByDay = Mapping[date, Decimal]
@@ -119,8 +118,9 @@ def _column(forecast: Forecast | None, day: date) -> Band | None:
 
 
 def _band(quantiles: FloatArray) -> Band:
-    low, middle, high = (Decimal(repr(float(quantiles[i]))).quantize(CENT) for i in (LOW, MIDDLE, HIGH))
-    return low, middle, high
+    low, high = BANDS[BAND]
+    ends = tuple(Decimal(repr(float(quantiles[i]))).quantize(CENT) for i in (low, MEDIAN, high))
+    return ends[0], ends[1], ends[2]
 
 
 def _figure(day: date, observed: Decimal | None, complete: bool, band: Band | None) -> DayFigure:
