@@ -140,6 +140,15 @@ def test_an_hour_is_judged_by_earlier_hours_only() -> None:
     assert len(loud) <= 2
 
 
+def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
+    values = _hours(4)
+    values[1, 900:948] *= 1.25
+    values[1, 930] /= 1.25
+    found = judge_hours(values, DetectSettings())[1]
+    assert found[912:948].max() < 1e-3
+    assert found[952:].min() > 1e-3
+
+
 THIRTY_YEARS = 30 * 365 + 7
 COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
 SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
