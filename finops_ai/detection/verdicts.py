@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.detection.drift import DRIFT_DAYS
+from finops_ai.detection.errors import ordinary
 from finops_ai.detection.habit import NAME
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.settings import DetectSettings
@@ -99,6 +100,15 @@ class _Tails:
     fall: Tail
     drift: tuple[Tail, ...]
 
+    def decays(self, one: Surprise, settings: DetectSettings) -> tuple[FloatArray, FloatArray]:
+        """How slowly the rises and the falls of each series become rare, (series, 1) each, by days outside episodes."""
+        end = max(one.rise.shape[1] - settings.unsure_days, 0)
+        rise, fall = (
+            ordinary((part / unit[:, None])[:, :end], settings)
+            for part, unit in ((one.rise, one.unit), (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit))
+        )
+        return self.rise.own_decay(rise), self.fall.own_decay(fall)
+
 
 def _can_fall(one: Surprise) -> NDArray[np.bool_]:
     """Days on which less than expected says anything: not where idle days are usual, not on a credit."""
@@ -135,15 +145,16 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     deep = one.seen[last] <= one.expected[last] + np.log(1 - settings.drop_share)
     z_fall = np.where(deep, z_fall, np.nan)
     z_drift = [part[last] for part in one.drift]
+    decay_up, decay_down = tails.decays(one, settings)
     parts = settings.rise_part, settings.drift_part, settings.drop_part, settings.drift_part  # one drifts or rests
     p_each = np.stack(
         [
-            tails.rise.p_value(z_rise),
+            tails.rise.p_value(z_rise, decay_up),
             np.minimum(
                 np.min([tail.p_value(z) for tail, z in zip(tails.drift, z_drift, strict=True)], axis=0) * len(z_drift),
                 one.unbroken[last],
             ),
-            tails.fall.p_value(z_fall),
+            tails.fall.p_value(z_fall, decay_down),
             one.standing.p_value[last],
         ]
     )
@@ -152,8 +163,8 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     kind, p_value = p_each.argmin(axis=0), p_each.min(axis=0)
     errors = np.choose(kind, [z_rise, np.fmax.reduce(z_drift), -np.nan_to_num(z_fall), np.ones(kind.shape)])
     limit = settings.threshold
-    step_up = one.unit[:, None] * tails.rise.surprise(limit * settings.rise_part)
-    step_down = one.fall_unit[:, None] * tails.fall.surprise(limit * settings.drop_part)
+    step_up = one.unit[:, None] * tails.rise.surprise(limit * settings.rise_part, decay_up)
+    step_down = one.fall_unit[:, None] * tails.fall.surprise(limit * settings.drop_part, decay_down)
     expected = _expected(one, kind, np.stack(z_drift), last)
     upper = np.where(kind == DROP, one.low[last] - step_down, one.high[last] + step_up)
     over_former = _held(one, settings)[last] & (kind != STANDING)
