@@ -101,6 +101,22 @@ def test_twice_and_with_two_processes_the_bytes_are_the_same(tmp_path: Path) -> 
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", rows, jobs=2)
 
 
+def test_without_pyod_the_scores_are_the_same_and_what_changed_is_told(tmp_path: Path) -> None:
+    rows, said = _bill(), []
+    with_it = _replayed(tmp_path / "with", rows)
+    output = tmp_path / "without.csv"
+    run(read_split(tmp_path / "with"), output, jobs=1, progress=said.append, pyod=False)
+    with output.open(newline="") as file:
+        alone = list(csv.DictReader(file))
+    told = [
+        {(row["series_id"], row["date"], row["known_on"]): row["score"] for row in rows} for rows in (with_it, alone)
+    ]
+    assert all(told[0][at] == told[1][at] for at in told[0].keys() & told[1].keys())
+    assert len(told[0].keys() ^ told[1].keys()) <= 2  # days older than three are written for their alert only
+    loud = sum(row["alert"] == "1" for row in alone)
+    assert said[-1].startswith(f"alerts without PyOD: {loud}, with its opinion ")
+
+
 def test_a_day_that_is_told_twice_counts_once(tmp_path: Path) -> None:
     rows = _bill()
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", [row for row in rows for _ in range(2)])
