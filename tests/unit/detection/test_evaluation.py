@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.verdicts import judge
+from finops_ai.domain.errors import UsageError
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.period import Days, end_of_day
 from finops_ai.domain.scope import Scope
@@ -115,6 +117,12 @@ def test_without_pyod_the_scores_are_the_same_and_what_changed_is_told(tmp_path:
     assert len(told[0].keys() ^ told[1].keys()) <= 2  # days older than three are written for their alert only
     loud = sum(row["alert"] == "1" for row in alone)
     assert said[-1].startswith(f"alerts without PyOD: {loud}, with its opinion ")
+
+
+def test_pyod_cannot_be_left_out_where_it_is_not_asked(tmp_path: Path) -> None:
+    hourly = replace(read_split(_split(tmp_path / "split", _bill())), step=timedelta(hours=1))
+    with pytest.raises(UsageError, match="PyOD is not asked about hours"):
+        run(hourly, tmp_path / "none.csv", jobs=1, progress=lambda _: None, pyod=False)
 
 
 def test_a_day_that_is_told_twice_counts_once(tmp_path: Path) -> None:
