@@ -2,7 +2,8 @@
 
 One row for each verdict: `series_id, date, known_on, score, alert`. `score` is the strangeness of the day itself,
 -log10 of its p-value under the forecast made before it; `alert` is 1 on the day for which an episode was news that
-morning (it opened, opened again, or became graver), so that one cause speaks once.
+morning (it opened, opened again, or became graver), so that one cause speaks once. Without PyOD's opinion the same
+verdicts are followed twice, and what that changed is told.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import csv
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +27,7 @@ from finops_ai.detection.run import follow
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.verdicts import Verdicts, judge
 from finops_ai.domain.episode import Episode, Severity
+from finops_ai.domain.errors import UsageError
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.nowcast import completeness
@@ -46,12 +49,23 @@ def settings() -> DetectSettings:
     return DetectSettings(false_per_series_year=told.false_per_series_year, floor=float(told.floor[ANY_CURRENCY]))
 
 
-def run(split: Split, output: Path, *, jobs: int, progress: Callable[[str], None]) -> None:
-    """Judge every step of the split's scored time and write the verdicts, in order of mornings, series and days."""
+def run(split: Split, output: Path, *, jobs: int, progress: Callable[[str], None], pyod: bool = True) -> None:
+    """Judge every step of the split's scored time and write the verdicts, in order of mornings, series and days.
+
+    Without `pyod` they are those that PyOD's opinion had no part in. Raises UsageError for that by the hour, where it
+    is not asked.
+    """
+    if split.hourly and not pyod:
+        raise UsageError("PyOD is not asked about hours; leave out --without, or give a split by the day")
     if split.hourly:
         _write(output, _hours(split))
         return
-    _write(output, _days(split, jobs, progress))
+    shipped = settings()
+    alone = _Replay(settings=replace(shipped, second_opinions=0))
+    both = (_Replay(settings=shipped),) if pyod else (alone, _Replay(settings=shipped))
+    _write(output, _days(split, both, jobs, progress))
+    if not pyod:
+        progress(_told_apart(*both))
 
 
 def _write(output: Path, rows: Iterable[Row]) -> None:
@@ -72,17 +86,41 @@ def _hours(split: Split) -> Iterator[Row]:
             yield key, at, known_on, _score(p_value[i, hour]), int(loud[i, hour])
 
 
-def _days(split: Split, jobs: int, progress: Callable[[str], None]) -> Iterator[Row]:
-    """Every morning's verdicts, and the episodes carried on from one morning to the next."""
+@dataclass(slots=True, eq=False)
+class _Replay:
+    """Episodes carried on from one morning to the next under some settings; `loud` are series and days of alerts."""
+
+    settings: DetectSettings
+    episodes: tuple[Episode, ...] = ()
+    loud: set[tuple[str, str]] = field(default_factory=set)
+
+    def morning(
+        self, split: Split, morning: int, verdicts: Sequence[Verdicts], series: Sequence[CostSeries]
+    ) -> list[Row]:
+        found = follow(verdicts, series, self.episodes, as_of=_instant(split, morning), settings=self.settings)
+        rows = list(_rows(split, morning, verdicts, self.episodes, found.episodes))
+        self.loud |= {(key, day) for key, day, _, _, alert in rows if alert}
+        self.episodes = found.episodes
+        return rows
+
+
+def _days(split: Split, replays: Sequence[_Replay], jobs: int, progress: Callable[[str], None]) -> Iterator[Row]:
+    """Every morning's rows of the first of `replays`; all of them follow the same verdicts."""
     mornings = range(split.score_from + 1, min(split.score_to + 1, split.log.steps) + VIEWS)
-    previous: tuple[Episode, ...] = ()
     for morning, verdicts in zip(mornings, _verdicts(split, mornings, jobs), strict=True):
         if morning % _TELL_EVERY == 0:
             progress(f"morning {morning - mornings.start + 1} of {len(mornings)}")
         series = series_of(split, morning)
-        found = follow(verdicts, series, previous, as_of=_instant(split, morning), settings=settings())
-        yield from _rows(split, morning, verdicts, previous, found.episodes)
-        previous = found.episodes
+        rows, *_ = [one.morning(split, morning, verdicts, series) for one in replays]
+        yield from rows
+
+
+def _told_apart(alone: _Replay, shipped: _Replay) -> str:
+    lost, more = len(shipped.loud - alone.loud), len(alone.loud - shipped.loud)
+    return (
+        f"alerts without PyOD: {len(alone.loud)}, with its opinion {len(shipped.loud)}; "
+        f"{lost} are lost without it, {more} are raised only without it"
+    )
 
 
 def series_of(split: Split, morning: int) -> list[CostSeries]:

@@ -25,6 +25,10 @@ class ForecastPart(StrEnum):
     BOOSTED = "boosted"
 
 
+class DetectionPart(StrEnum):
+    PYOD = "pyod"
+
+
 OriginsOption = Annotated[
     str,
     typer.Option("--origins", help="Mornings, YYYY-MM-DD with commas [default: the last five firsts of a month]."),
@@ -65,12 +69,20 @@ def _mornings(origins: str) -> list[date]:
         raise UsageError(f"--origins wants YYYY-MM-DD with commas between: {error}") from None
 
 
-def evaluate_detection(input: InputOption, output: FileOption, sample: SampleOption = 1, jobs: JobsOption = 1) -> None:
+def evaluate_detection(
+    input: InputOption,
+    output: FileOption,
+    sample: SampleOption = 1,
+    jobs: JobsOption = 1,
+    without: Annotated[
+        DetectionPart | None, typer.Option("--without", help="Leave this part out and tell what that changed.")
+    ] = None,
+) -> None:
     """Judge each day on the mornings after it from what was known then; one row for each verdict."""
     from finops_ai.app.evaluation import read_split
     from finops_ai.app.evaluation_detection import run
 
-    run(read_split(input).every(sample), output, jobs=jobs, progress=progress)
+    run(read_split(input).every(sample), output, jobs=jobs, progress=progress, pyod=without is None)
 
 
 def evaluate_month(

@@ -26,6 +26,8 @@ class Calendar:
 
     weekday: IntArray
     slot: IntArray
+    month: IntArray
+    """Months since 1970."""
     off: NDArray[np.bool_]
     months: tuple[IntArray, ...]
     """For last month, the two before and the same month last year: the like days, shape (days, places)."""
@@ -43,6 +45,7 @@ def calendar(start: date, days: int) -> Calendar:
     return Calendar(
         weekday=(start.weekday() + at) % 7,
         slot=np.where(to_end <= 2, 28 + to_end, since_start),
+        month=month.astype(np.intp),
         off=_days_off(day),
         months=tuple(_like(day, month, since_start, to_end, back) for back in _MONTHS_BACK),
         fortnights=(at - _FORTNIGHT, at - 2 * _FORTNIGHT),

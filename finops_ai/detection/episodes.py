@@ -16,6 +16,7 @@ from finops_ai.detection.quiet import quiet, told_already
 from finops_ai.detection.runs import Run, limits, runs
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.severity import projected_excess, severity
+from finops_ai.detection.verdicts import SCORERS, STANDING
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.money import Money
@@ -220,6 +221,8 @@ def _episode(
 def _kind(run: Run, scorer: str, settings: DetectSettings) -> str:
     if run.is_drop:
         return "drop"
+    if run.opening.scorer == SCORERS[STANDING]:
+        return "rise"
     expected, observed = (math.fsum(getattr(score, name) for score in run.scores) for name in ("expected", "observed"))
     if expected <= settings.new_share * observed:
         return "new_spend"
@@ -232,6 +235,9 @@ def _threshold(run: Run, limit: dict[date, float], settings: DetectSettings) -> 
     if score.scorer == SCORER:
         line = f"{score.upper:.2f} {score.currency} a day is worth telling"
         return f"first charge on {score.day}, nothing was expected; {line}"
+    if score.scorer == SCORERS[STANDING]:
+        charge = f"{score.observed - score.expected:.2f} {score.currency}"
+        return f"a standing charge of {charge} a day since {run.opened_on}, in a series that rested between its jobs"
     rate = f"{settings.false_per_series_year:g} false episodes per series-year"
     line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day} ({rate}"
     if limit[score.day] < settings.threshold:

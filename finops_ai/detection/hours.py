@@ -20,6 +20,7 @@ from finops_ai.domain.series import FloatArray
 WEEK, DAY = 168, 24
 _WEEKS = 6
 _DRIFT_HOURS = (6, 24, 72)
+_BACK_HOURS = 4
 _LEARN = 28 * DAY
 _LEAST_WEEKS = 2
 _LEVEL = 2 * WEEK
@@ -107,11 +108,19 @@ def _picked(ordered: FloatArray, least: int) -> FloatArray:
 
 
 def _mean(values: FloatArray, width: int) -> FloatArray:
-    """Mean of the last `width` values, shape of `values`; NaN where the hour itself is unknown or has gone back."""
+    """Mean of the last `width` values, shape of `values`; NaN where the hour itself is unknown or they have gone back.
+
+    They have if the last few lie below half of the mean: a single hour has too much of chance to say so.
+    """
+    few, mean = _plain_mean(values, min(_BACK_HOURS, width)), _plain_mean(values, width)
+    return np.where(np.isfinite(values) & (few >= mean / 2), mean, np.nan)
+
+
+def _plain_mean(values: FloatArray, width: int) -> FloatArray:
     sums = np.cumsum(np.nan_to_num(values), axis=1)
     mean = np.full(values.shape, np.nan)
     mean[:, width:] = (sums[:, width:] - sums[:, :-width]) / width
-    return np.where(values >= mean / 2, mean, np.nan)
+    return mean
 
 
 def _p(part: FloatArray, usual: NDArray[np.bool_], past: slice, now: slice, settings: DetectSettings) -> FloatArray:

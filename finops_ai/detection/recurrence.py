@@ -11,7 +11,7 @@ from finops_ai.domain.series import FloatArray
 Single = NDArray[np.float32]
 
 _STANDS_OUT, _ALONE = 2.5, 3.5  # usual errors
-_ALONE_DAYS, _ALONE_WITHIN = 3, 3  # a fee stands out on at most so many days of those up to so many days away
+_ALONE_DAYS, _ALONE_WITHIN = 2, 3  # a fee stands out on at most so many days of those up to so many days away
 _LARGEST = 50.0  # compressed costs stay finite when expanded
 _PART = 0.5  # of a fee: less than this of it is not that fee, which is due whole or not at all
 
@@ -28,9 +28,10 @@ def recurring(
 
     `base` and `surprise` (series, days) are compressed; NaN surprises remember nothing. A single surprise near the same
     day of one of the last three months, or of the same month last year, is enough if it stood alone as a fee does;
-    what lasted longer must have been seen in two of the three. Two fortnights in a row speak, too, and the middle of
-    the same week last year. Fees are remembered in money as well as in proportion, whichever is more; on days that are
-    `whole` (series, days from `first` on) what is less than half of one is not taken for it.
+    what lasted longer than two days, as an incident does, must have been seen in two of the three. Two fortnights in a
+    row speak, too, and the middle of the same week last year. Fees are remembered in money as well as in proportion,
+    whichever is more; on days that are `whole` (series, days from `first` on) what is less than half of one is not
+    taken for it.
     """
     highest = same_season(surprise, calendar.year[first:])
     stood_out = surprise > _STANDS_OUT * scale[:, None]  # NaN compares false

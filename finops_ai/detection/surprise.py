@@ -16,6 +16,7 @@ from finops_ai.detection.occasions import habitual
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.recurrence import recurring
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.standing import Standing, standing
 from finops_ai.detection.unbroken import unbroken
 from finops_ai.domain.expectation import compress
 from finops_ai.domain.series import FloatArray
@@ -57,6 +58,7 @@ class Surprise:
     level_then: tuple[FloatArray, ...]
     unbroken: FloatArray
     """p-value of the unbroken run of a job that runs now and then."""
+    standing: Standing
     judged: NDArray[np.bool_]
     now_and_then: NDArray[np.bool_]
     former: FloatArray
@@ -82,6 +84,8 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = np.ones((len(whole), panel.days - first))
     runs[now_and_then] = unbroken(whole[now_and_then], young_days[now_and_then], first, settings)
+    rests = now_and_then | _now_and_then(whole[:, : -settings.former_days], scale, settings)  # a floor ends the rest
+    floors = standing(whole, panel.spread / panel.share, rests, young_days, days.month, first, settings)
     average = compress(_usual(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
     expected = habit.expected[:, first:]
@@ -113,6 +117,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         drift=tuple(np.where(now_and_then[:, None], np.nan, one) for one in drifts),
         level_then=tuple(np.where(now_and_then[:, None], average, one[:, first:]) for one in habit.earlier),
         unbroken=runs,
+        standing=floors,
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
         former=habit.former[:, first:],

@@ -23,7 +23,7 @@ def unbroken(whole: FloatArray, young: NDArray[np.bool_], first: int, settings: 
     """
     series, days = whole.shape
     known = np.isfinite(whole)
-    busy = np.nan_to_num(whole) > _scale(whole, known, settings)
+    busy = np.nan_to_num(whole) > idle_below(whole, known, settings)
     found = np.ones((series, days - first))
     run, longest, ended, stays, idle, age = (np.zeros(series) for _ in range(6))
     for t in range(days):
@@ -41,7 +41,7 @@ def unbroken(whole: FloatArray, young: NDArray[np.bool_], first: int, settings: 
     return found
 
 
-def _scale(whole: FloatArray, known: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+def idle_below(whole: FloatArray, known: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
     """Cost up to which a day of its time is idle, same shape: a share of what the days before it usually cost."""
     pad = np.zeros((len(whole), 1))
     spent = np.concatenate([pad, np.cumsum(np.where(known, np.abs(whole), 0.0), axis=1)], axis=1)

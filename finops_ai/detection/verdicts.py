@@ -10,27 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.detection.drift import DRIFT_DAYS
+from finops_ai.detection.errors import ordinary
 from finops_ai.detection.habit import NAME
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.surprise import Surprise, surprise
 from finops_ai.detection.tail import Tail
-from finops_ai.domain.expectation import expand
+from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.series import CostSeries, FloatArray
 
-DAY, DRIFT, DROP = 0, 1, 2
+DAY, DRIFT, DROP, STANDING = 0, 1, 2, 3
 _HELD_ABOVE = 3.0  # usual errors
-SCORERS = tuple(f"{name}@{NAME}" for name in ("day", "drift", "drop"))
+SCORERS = tuple(f"{name}@{NAME}" for name in ("day", "drift", "drop", "standing"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Verdicts:
     """Judgement of the last days of a panel's series; arrays have shape (members, days), the last day is `end` - 1.
 
-    `kind` is the channel that was most surprised: DAY, DRIFT or DROP. `observed` is what is on the bill; `expected` and
-    `upper` (the line that was to be crossed, from above for drops) are what would be there by now. `errors` is the
-    surprise in usual errors, negative for drops. Where nothing can be judged `p_value` is 1.
+    `kind` is the channel that was most surprised: DAY, DRIFT, DROP or STANDING. `observed` is what is on the bill;
+    `expected` and `upper` (the line that was to be crossed, from above for drops) are what would be there by now.
+    `errors` is the surprise in usual errors, negative for drops. Where nothing can be judged `p_value` is 1.
     """
 
     surprise: Surprise
@@ -99,6 +100,15 @@ class _Tails:
     fall: Tail
     drift: tuple[Tail, ...]
 
+    def decays(self, one: Surprise, settings: DetectSettings) -> tuple[FloatArray, FloatArray]:
+        """How slowly the rises and the falls of each series become rare, (series, 1) each, by days outside episodes."""
+        end = max(one.rise.shape[1] - settings.unsure_days, 0)
+        rise, fall = (
+            ordinary((part / unit[:, None])[:, :end], settings)
+            for part, unit in ((one.rise, one.unit), (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit))
+        )
+        return self.rise.own_decay(rise), self.fall.own_decay(fall)
+
 
 def _can_fall(one: Surprise) -> NDArray[np.bool_]:
     """Days on which less than expected says anything: not where idle days are usual, not on a credit."""
@@ -114,6 +124,16 @@ def _held(one: Surprise, settings: DetectSettings) -> NDArray[np.bool_]:
     return fresh & one.judged & (one.seen > one.former + _HELD_ABOVE * one.unit[:, None])
 
 
+def _expected(one: Surprise, kind: NDArray[np.intp], z_drift: FloatArray, last: tuple[slice, slice]) -> FloatArray:
+    """What the channel of each of the `last` days expected, compressed; excesses are over that."""
+    drifted = np.choose(np.argmax(np.nan_to_num(z_drift, nan=-np.inf), axis=0), [part[last] for part in one.level_then])
+    seen, usual = one.seen[last], one.expected[last]
+    excused = np.where(seen > usual, np.minimum(seen, one.high[last]), np.maximum(seen, one.low[last]))
+    besides = compress(np.maximum(expand(seen, one.scale) - one.standing.cost[last], 0.0), one.scale)
+    expected: FloatArray = np.select([kind == DRIFT, kind == STANDING], [drifted, besides], excused)
+    return expected
+
+
 def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdicts:
     days = min(settings.judge_days, one.rise.shape[1])
     last = np.s_[:, one.rise.shape[1] - days :]
@@ -125,32 +145,29 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     deep = one.seen[last] <= one.expected[last] + np.log(1 - settings.drop_share)
     z_fall = np.where(deep, z_fall, np.nan)
     z_drift = [part[last] for part in one.drift]
-    parts = settings.rise_part, settings.drift_part, settings.drop_part
+    decay_up, decay_down = tails.decays(one, settings)
+    parts = settings.rise_part, settings.drift_part, settings.drop_part, settings.drift_part  # one drifts or rests
     p_each = np.stack(
         [
-            tails.rise.p_value(z_rise),
+            tails.rise.p_value(z_rise, decay_up),
             np.minimum(
                 np.min([tail.p_value(z) for tail, z in zip(tails.drift, z_drift, strict=True)], axis=0) * len(z_drift),
                 one.unbroken[last],
             ),
-            tails.fall.p_value(z_fall),
+            tails.fall.p_value(z_fall, decay_down),
+            one.standing.p_value[last],
         ]
     )
     p_each = np.minimum(p_each / np.array(parts)[:, None, None], 1.0)
     p_each[:, one.panel.announced[:, one.panel.days - days :] | ~one.judged[last]] = 1.0
     kind, p_value = p_each.argmin(axis=0), p_each.min(axis=0)
-    errors = np.choose(kind, [z_rise, np.fmax.reduce(z_drift), -np.nan_to_num(z_fall)])
+    errors = np.choose(kind, [z_rise, np.fmax.reduce(z_drift), -np.nan_to_num(z_fall), np.ones(kind.shape)])
     limit = settings.threshold
-    step_up = one.unit[:, None] * tails.rise.surprise(limit * settings.rise_part)
-    step_down = one.fall_unit[:, None] * tails.fall.surprise(limit * settings.drop_part)
-    drifted = np.choose(
-        np.argmax(np.nan_to_num(np.stack(z_drift), nan=-np.inf), axis=0), [level[last] for level in one.level_then]
-    )
-    seen, usual = one.seen[last], one.expected[last]
-    excused = np.where(seen > usual, np.minimum(seen, one.high[last]), np.maximum(seen, one.low[last]))
-    expected = np.where(kind == DRIFT, drifted, excused)
+    step_up = one.unit[:, None] * tails.rise.surprise(limit * settings.rise_part, decay_up)
+    step_down = one.fall_unit[:, None] * tails.fall.surprise(limit * settings.drop_part, decay_down)
+    expected = _expected(one, kind, np.stack(z_drift), last)
     upper = np.where(kind == DROP, one.low[last] - step_down, one.high[last] + step_up)
-    over_former = _held(one, settings)[last]
+    over_former = _held(one, settings)[last] & (kind != STANDING)
     expected = np.where(over_former, one.former[last], expected)  # however strange: the excess is over the level before
     held = over_former & (p_value > settings.held_p)
     kind = np.where(held, DAY, kind)

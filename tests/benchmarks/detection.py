@@ -2,7 +2,8 @@
 
 `ratio` is ours over the best baseline's, on the same series. Every method gives one score for each day and one global
 threshold is chosen in hindsight, as the set's protocol has it. Baselines judge a day on its second morning, when it is
-nearly whole; PyOD is refitted weekly and Prophet every four weeks, on every second series.
+nearly whole; PyOD is refitted weekly, Prophet and MSTL (where statsforecast is installed) every four weeks, on every
+second series.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from tests.benchmarks.pages import FOLDER
 _AGE = 2
 _LEAST_DAYS = 60
 _QUICK_DAYS = 30
+_REFIT = 28
 _SLOW = 2
 """Slow baselines run on each so manyth series."""
 
@@ -93,13 +95,16 @@ class Pyod:
         return found
 
 
-class Prophet:
-    """Prophet's 99 % band, fitted again every 28th morning: how many half bands a day lies from the middle."""
+Known = np.ndarray[tuple[int], np.dtype[np.intp]]
+Fit = Callable[[FloatArray, Known], FloatArray]
+"""From costs (days,), of which the last is to be judged, and the days known before: band of that and the days after."""
 
-    def __init__(self, first: datetime) -> None:
-        self.first = first
-        for name in ("prophet", "cmdstanpy"):
-            logging.getLogger(name).setLevel(logging.ERROR)
+
+class Banded:
+    """A forecaster's 99 % band, fitted again every 28th morning: how many half bands a day lies from the middle."""
+
+    def __init__(self, fit: Fit) -> None:
+        self.fit = fit
         self.bands: dict[int, tuple[int, FloatArray]] = {}
 
     def __call__(self, costs: FloatArray, morning: int) -> FloatArray:
@@ -108,24 +113,49 @@ class Prophet:
             known = np.flatnonzero(np.isfinite(row[:-1]))
             if len(known) < _LEAST_DAYS:
                 continue
-            if i not in self.bands or morning % 28 == 0:
-                self.bands[i] = morning, self._band(row, known)
+            if i not in self.bands or morning % _REFIT == 0:
+                self.bands[i] = morning, self.fit(row, known)
             fitted, band = self.bands[i]
             low, middle, high = band[:, morning - fitted]
             half = (high - middle) if row[-1] > middle else (middle - low)
             found[i] = abs(float(np.nan_to_num(row[-1])) - middle) / max(half, 0.01 * abs(middle) + 0.01)
         return found
 
-    def _band(self, row: FloatArray, known: np.ndarray[tuple[int], np.dtype[np.intp]]) -> FloatArray:
-        import pandas as pd
-        from prophet import Prophet as Model
 
-        day = pd.Timestamp(self.first) + pd.to_timedelta(np.arange(len(row) + 28), unit="D")
-        model = Model(interval_width=0.99, uncertainty_samples=200)
+def prophet(first: datetime) -> Fit:
+    """Prophet as it comes; `first` is the date of the first day."""
+    import pandas as pd
+    from prophet import Prophet
+
+    for name in ("prophet", "cmdstanpy"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+
+    def fit(row: FloatArray, known: Known) -> FloatArray:
+        day = pd.Timestamp(first) + pd.to_timedelta(np.arange(len(row) + _REFIT), unit="D")
+        model = Prophet(interval_width=0.99, uncertainty_samples=200)
         model.fit(pd.DataFrame({"ds": day[known], "y": row[known]}))
         ahead = model.predict(pd.DataFrame({"ds": day[len(row) - 1 :]}))
         band: FloatArray = ahead[["yhat_lower", "yhat", "yhat_upper"]].to_numpy().T
         return band
+
+    return fit
+
+
+def mstl() -> Fit | None:
+    """MSTL of weeks and months over an automatic ETS; None where statsforecast is not installed."""
+    try:
+        from statsforecast.models import MSTL, AutoETS
+    except ImportError:
+        return None
+
+    def fit(row: FloatArray, known: Known) -> FloatArray:
+        begun = row[known[0] : -1]
+        filled = np.interp(np.arange(len(begun)), known - known[0], row[known])
+        model = MSTL(season_length=[7, 30], trend_forecaster=AutoETS(model="ZZN"))
+        told = model.forecast(y=filled, h=_REFIT + 1, level=[99])
+        return np.stack([told["lo-99"], told["mean"], told["hi-99"]])
+
+    return fit
 
 
 def verdicts(split: Split, score: Scorer) -> Iterator[tuple[str, str, str, float]]:
@@ -169,7 +199,9 @@ def run(*, quick: bool = False) -> list[dict[str, Any]]:
     slow: dict[str, Scorer] = {"ecod": Pyod("ecod", "ECOD")}
     simple: dict[str, Scorer] = {"weekday_mad": weekday_mad}
     if not quick:
-        slow |= {"knn": Pyod("knn", "KNN"), "prophet": Prophet(split.first)}
+        slow |= {"knn": Pyod("knn", "KNN"), "prophet": Banded(prophet(split.first))}
+        if (fit := mstl()) is not None:
+            slow["mstl"] = Banded(fit)
         simple |= {"z": z_score, "mad": mad}
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "ours.csv"

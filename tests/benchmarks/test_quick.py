@@ -10,6 +10,7 @@ from tests.benchmarks.__main__ import SUITES, measure, table
 
 @pytest.mark.slow
 @pytest.mark.server
+@pytest.mark.timeout(600)  # a crowded machine is no failure
 @pytest.mark.parametrize("suite", SUITES)
 def test_a_benchmark_tells_a_ratio(suite: str) -> None:
     if suite in ("pages", "detection") and not pages.FOLDER.is_dir():

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.verdicts import judge
+from finops_ai.domain.errors import UsageError
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.period import Days, end_of_day
 from finops_ai.domain.scope import Scope
@@ -101,6 +103,28 @@ def test_twice_and_with_two_processes_the_bytes_are_the_same(tmp_path: Path) -> 
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", rows, jobs=2)
 
 
+def test_without_pyod_the_scores_are_the_same_and_what_changed_is_told(tmp_path: Path) -> None:
+    rows, said = _bill(), []
+    with_it = _replayed(tmp_path / "with", rows)
+    output = tmp_path / "without.csv"
+    run(read_split(tmp_path / "with"), output, jobs=1, progress=said.append, pyod=False)
+    with output.open(newline="") as file:
+        alone = list(csv.DictReader(file))
+    told = [
+        {(row["series_id"], row["date"], row["known_on"]): row["score"] for row in rows} for rows in (with_it, alone)
+    ]
+    assert all(told[0][at] == told[1][at] for at in told[0].keys() & told[1].keys())
+    assert len(told[0].keys() ^ told[1].keys()) <= 2  # days older than three are written for their alert only
+    loud = sum(row["alert"] == "1" for row in alone)
+    assert said[-1].startswith(f"alerts without PyOD: {loud}, with its opinion ")
+
+
+def test_pyod_cannot_be_left_out_where_it_is_not_asked(tmp_path: Path) -> None:
+    hourly = replace(read_split(_split(tmp_path / "split", _bill())), step=timedelta(hours=1))
+    with pytest.raises(UsageError, match="PyOD is not asked about hours"):
+        run(hourly, tmp_path / "none.csv", jobs=1, progress=lambda _: None, pyod=False)
+
+
 def test_a_day_that_is_told_twice_counts_once(tmp_path: Path) -> None:
     rows = _bill()
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", [row for row in rows for _ in range(2)])
@@ -138,6 +162,15 @@ def test_an_hour_is_judged_by_earlier_hours_only() -> None:
     loud = np.argwhere(alerts(whole, DetectSettings()))
     assert [2, 900] in loud.tolist()
     assert len(loud) <= 2
+
+
+def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
+    values = _hours(4)
+    values[1, 900:948] *= 1.25
+    values[1, 930] /= 1.25
+    found = judge_hours(values, DetectSettings())[1]
+    assert found[912:948].max() < 1e-3
+    assert found[952:].min() > 1e-3
 
 
 THIRTY_YEARS = 30 * 365 + 7

@@ -66,6 +66,18 @@ def test_a_rise_beside_the_day_of_a_much_larger_fee_is_not_taken_for_it() -> Non
     assert float(episode.excess.amount) == pytest.approx(150, rel=0.2)
 
 
+@pytest.mark.parametrize(("length", "is_news"), [(2, False), (3, True)])
+def test_what_was_there_once_excuses_a_fee_of_two_days_and_no_incident_of_three(length: int, is_news: bool) -> None:
+    def again(costs: FloatArray, dates: list[date]) -> None:
+        for month in (7, 8):
+            begin = dates.index(date(2025, month, 12))
+            costs[begin : begin + length] += 400
+
+    days = (date(2025, 8, 15) - START).days
+    told = found(again, days=days, plain=with_fees(days))
+    assert any(one.last_day >= date(2025, 8, 12) for one in told) is is_news
+
+
 def now_and_then(days: int) -> FloatArray:
     """Jobs of one to three days with two to five days of rest after each."""
     random = np.random.default_rng(3)
@@ -81,7 +93,7 @@ def now_and_then(days: int) -> FloatArray:
 
 def test_a_job_that_runs_now_and_then_and_stops_no_more_is_found() -> None:
     def endless(costs: FloatArray, _dates: list[date]) -> None:
-        costs[-18:] = 950.0
+        costs[-18:] = 950 * np.exp(np.random.default_rng(5).normal(0, 0.1, 18))
 
     assert not found(lambda _costs, _dates: None, days=300, plain=now_and_then(300))
     (episode,) = found(endless, days=300, plain=now_and_then(300))

@@ -19,7 +19,7 @@ from tests.unit.forecasting.bills import START, one_series
 
 EACH, WINDOW = 8, 28
 ENDS = range(DAYS - 4 * WINDOW, DAYS + 1, WINDOW)
-MOST, MOST_OF_A_KIND = 1.25, 3.5
+MOST, MOST_OF_A_KIND = 0.8, 2.0
 """Opened episodes per series-year, over all kinds and on the worst one."""
 SETTINGS = DetectSettings(judge_days=WINDOW, second_opinions=0)
 

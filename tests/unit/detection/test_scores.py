@@ -53,7 +53,7 @@ def test_a_tail_goes_on_beyond_what_was_seen_and_falls() -> None:
     assert (np.diff(p[:5]) < 0).all()
     assert 0 < p[4] < 1e-5
     assert p[5] == 1
-    assert tail.p_value(np.array([tail.surprise(1e-4)]))[0] == pytest.approx(1e-4)
+    assert tail.p_value(tail.surprise(1e-4, np.array([tail.decay])))[0] == pytest.approx(1e-4)
 
 
 def test_past_incidents_do_not_blunt_the_tail() -> None:
@@ -62,6 +62,22 @@ def test_past_incidents_do_not_blunt_the_tail() -> None:
     troubled[:200] = 15
     at = np.array([6.0])
     assert Tail.of([troubled]).p_value(at)[0] < 10 * Tail.of([calm]).p_value(at)[0] < 1e-3
+
+
+def test_a_wild_series_has_a_longer_tail_and_one_bad_week_makes_none_wild() -> None:
+    random = np.random.default_rng(0)
+    past = random.normal(size=(40, 210))
+    past[0, 3::21] = 6.0
+    past[1, 100:104] = 40.0
+    tail = Tail.of([past])
+    own = tail.own_decay(past)
+    assert own.shape == (40, 1)
+    assert own[0] > 2 * tail.decay
+    assert own[1] < 1.3 * tail.decay
+    assert (own >= tail.decay).all()
+    wild, bad, *_ = tail.p_value(np.full((40, 1), 6.0), own)
+    assert wild > 10 * bad
+    assert np.isfinite(tail.own_decay(np.full((2, 0), np.nan))).all()
 
 
 def test_what_stood_out_last_month_too_is_expected() -> None:
