@@ -98,7 +98,7 @@ class _Step:
     def _update(self, team: str, episode: Episode, standing: PageDecision) -> None:
         """An open page is edited when it gets graver or somebody takes it; that interrupts nobody anew."""
         today = self.now.date()
-        if self.answers.silence(episode, today) or self.answers.snooze(episode, today):
+        if self.answers.silence(episode, today, heard=True) or self.answers.snooze(episode, today):
             return
         taken = episode.state is EpisodeState.ACKNOWLEDGED and standing.state is not EpisodeState.ACKNOWLEDGED
         graver = episode.severity.rank > standing.severity.rank
@@ -137,6 +137,7 @@ class _Step:
             episode,
             where,
             standing,
+            heard=self.memory.heard(where.team, episode.key),
             now=self.now,
             answers=self.answers,
             settings=self.settings,

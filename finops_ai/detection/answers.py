@@ -3,7 +3,7 @@
 Each answer counts half as much after `HALF_LIFE_DAYS`. Three things follow from them, each within bounds:
 
 - An answer silences its own episode, until that comes to `OUTGROWN` times what it came to when the answer was given;
-  a critical one for `SILENT_DAYS` only, unless the answer names a last day.
+  a critical one only once it has been told aloud, and for `SILENT_DAYS`, unless the answer names a last day.
 - "false_positive" doubles what the scope's excess must come to before it pages, "real" halves it, within `LEAST` and
   `MOST`; what is of severity `ALWAYS` or graver without that pages all the same.
 - An episode pages if of the answers to ones as sure as it, of its kind and above all of its own scope, at least
@@ -97,15 +97,15 @@ class Answers:
             return False
         return self.real(episode) < LEAST_REAL
 
-    def silence(self, episode: Episode, today: date) -> str | None:
-        """Why a person's answer to this episode keeps it quiet today, in words."""
+    def silence(self, episode: Episode, today: date, *, heard: bool) -> str | None:
+        """Why a person's answer to this episode keeps it quiet today, in words; `heard`: it was told aloud before."""
         answer = self.said.get(episode.key)
         if answer is None or answer.verdict is FeedbackVerdict.REAL:
             return None
         if (answer.until is not None and today > answer.until) or outgrown(episode, answer.projected):
             return None
         large = episode.severity is Severity.CRITICAL and answer.until is None
-        if large and today > answer.at.date() + timedelta(days=SILENT_DAYS):
+        if large and not (heard and today <= answer.at.date() + timedelta(days=SILENT_DAYS)):
             return None
         until = f" until {answer.until}" if answer.until else ""
         by = f" by {answer.by}" if answer.by else ""

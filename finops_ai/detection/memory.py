@@ -20,17 +20,21 @@ class Memory:
     now: datetime
     _standing: dict[tuple[str, str], PageDecision]
     _teams: dict[str, set[str]]
+    _heard: set[tuple[str, str]]
 
     @classmethod
     def of(cls, history: Iterable[PageDecision], now: datetime, *, also_now: bool = False) -> Memory:
         rows = sorted(history, key=lambda one: (one.at, one.team, one.key))
         standing: dict[tuple[str, str], PageDecision] = {}
         teams: dict[str, set[str]] = defaultdict(set)
+        heard: set[tuple[str, str]] = set()
         for one in rows:
             if one.at < now or (also_now and one.at == now):
                 standing[one.team, one.key] = one
                 teams[one.key].add(one.team)
-        return cls(tuple(rows), now, standing, teams)
+                if one.told in _ALOUD:
+                    heard.add((one.team, one.key))
+        return cls(tuple(rows), now, standing, teams, heard)
 
     def with_(self, decisions: Sequence[PageDecision]) -> Memory:
         """The same with what was decided at `now`, which takes the place of what stood there."""
@@ -52,6 +56,12 @@ class Memory:
     def teams(self, key: str) -> set[str]:
         """Teams of which something was decided before."""
         return self._teams.get(key, set())
+
+    def heard(self, team: str, key: str) -> bool:
+        """Whether the team was told of it aloud before now, by itself or in a storm."""
+        return any(
+            one.at < self.now and one.team == team and one.key == key and one.told in _ALOUD for one in self.rows
+        )
 
     def told_later(self, team: str, key: str) -> bool:
         """Whether a later run has spoken of it already: this one, for an earlier instant, does not again."""

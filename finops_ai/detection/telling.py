@@ -51,14 +51,15 @@ def instead(
     where: Destination,
     standing: PageDecision | None,
     *,
+    heard: bool,
     now: datetime,
     answers: Answers,
     settings: AlertSettings,
     detect: DetectSettings,
 ) -> Verdict | None:
-    """What the episode is told instead of a page, None when it wants to page."""
+    """What the episode is told instead of a page, None when it wants to page; `heard`: it was told aloud before."""
     today = now.date()
-    if answered := answers.silence(episode, today):
+    if answered := answers.silence(episode, today, heard=heard):
         return Verdict(told=Told.SILENCED, reason=answered, quietly=True)
     if snoozed := answers.snooze(episode, today):
         return Verdict(told=Told.HELD, reason=snoozed, quietly=True)

@@ -54,6 +54,19 @@ def test_expected_ends_with_its_last_day() -> None:
     assert told(one, answers, days=4) is Told.PAGED
 
 
+def test_no_answer_keeps_a_large_one_from_its_first_page() -> None:
+    one = an_episode(dollars=20_000)
+    for verdict in (FALSE, EXPECTED):
+        answers = after(feedback(one, verdict), of=[one])
+        assert told(one, answers) is Told.PAGED
+        us = Team()
+        us.hears(one, at=MONDAY)
+        us.hears(one, at=MONDAY + DAY, answers=answers)
+        assert len([row for row in us.history if row.page]) == 1
+        named = after(feedback(one, verdict, until=MONDAY.date() + 3 * DAY), of=[one])
+        assert told(one, named) is Told.SILENCED
+
+
 def test_the_last_answer_counts() -> None:
     one = an_episode()
     answers = after(feedback(one, FALSE), feedback(one, REAL, at=MONDAY + timedelta(hours=1)), of=[one])
