@@ -20,7 +20,6 @@ from finops_ai.forecasting.intervals import (
     POOLED,
     Residuals,
     band,
-    carried,
     day_offsets,
     measured_coverage,
     sum_offsets,
@@ -35,6 +34,8 @@ from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
 _CLAMP_DAYS = 90
+_REST_DAYS = 91
+_RESTS = 0.5  # share of days without cost from which on a series rests more than it runs
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
@@ -122,13 +123,13 @@ def banded(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
     shrinkage = POOLED if pooled else settings.shrinkage
-    offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    offsets = day_offsets(residuals, horizon_days, shrinkage=shrinkage)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
     ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
     sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
-    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))[:, :, ends]
+    sum_spread = sum_offsets(residuals, horizon_days, shrinkage=shrinkage)[:, :, ends]
     totals = np.clip(
         band(sums, below, above, sum_spread),
         (one.lowest[:, None] * (np.array(ends) + 1))[:, None],
@@ -156,10 +157,19 @@ def banded(
 
 
 def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:
-    """Number of each series' scope class: the names of its keys; shape (series,)."""
-    names = [tuple(name for name, _ in series[i].scope.pairs) for i in group.members]
-    numbers = {one: k for k, one in enumerate(sorted(set(names)))}
-    return np.array([numbers[one] for one in names], dtype=np.intp)
+    """Number of each series' class, whose members err alike: the names of its keys, and whether it mostly rests.
+
+    Work that rests most days errs upwards only; judged with all others, its upper edge would be theirs and too low.
+    Shape (series,).
+    """
+    recent = group.values[:, -_REST_DAYS:]
+    rests = (recent == 0).sum(axis=1) > _RESTS * np.isfinite(recent).sum(axis=1)
+    kinds = [
+        (tuple(name for name, _ in series[i].scope.pairs), bool(rest))
+        for i, rest in zip(group.members, rests, strict=True)
+    ]
+    numbers = {one: k for k, one in enumerate(sorted(set(kinds)))}
+    return np.array([numbers[one] for one in kinds], dtype=np.intp)
 
 
 def _degraded(known_days: int, judged: bool, settings: ForecastSettings) -> str | None:
