@@ -35,7 +35,7 @@ from finops_ai.forecasting.theta import Theta
 
 _CLAMP_DAYS = 90
 _REST_DAYS = 91
-_RESTS = 0.5  # share of days without cost from which on a series rests more than it runs
+_RESTS = 0.35  # share of days without cost that weekends and holidays do not reach: when it runs next is not known
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
@@ -157,9 +157,9 @@ def banded(
 
 
 def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:
-    """Number of each series' class, whose members err alike: the names of its keys, and whether it mostly rests.
+    """Number of each series' class, whose members err alike: the names of its keys, and whether it often rests.
 
-    Work that rests most days errs upwards only; judged with all others, its upper edge would be theirs and too low.
+    Work that rests on more than weekends errs upwards; judged with all others, its upper edge would be too low.
     Shape (series,).
     """
     recent = group.values[:, -_REST_DAYS:]
