@@ -51,7 +51,7 @@ class Outlook:
     is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
     in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
     of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
-    announcements and where scopes are made to add up, before bands are drawn.
+    announcements and where scopes are made to add up, before bands are drawn. `classes` (series,) tell what errs alike.
     """
 
     group: Group
@@ -96,7 +96,7 @@ def outlook(
         group=group,
         champions=state.champions,
         errors=state.errors,
-        classes=classes,
+        classes=_erring_alike(classes, group),
         point=np.clip(state.point, lowest[:, None], highest[:, None]),
         below=spread.below,
         above=spread.above,
@@ -157,19 +157,21 @@ def banded(
 
 
 def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:
-    """Number of each series' class, whose members err alike: the names of its keys, and whether it often rests.
+    """Number of each series' scope class: the names of its keys; shape (series,)."""
+    names = [tuple(name for name, _ in series[i].scope.pairs) for i in group.members]
+    numbers = {one: k for k, one in enumerate(sorted(set(names)))}
+    return np.array([numbers[one] for one in names], dtype=np.intp)
+
+
+def _erring_alike(classes: NDArray[np.intp], group: Group) -> NDArray[np.intp]:
+    """Each scope class parted by whether a series often rests; shape (series,).
 
     Work that rests on more than weekends errs upwards; judged with all others, its upper edge would be too low.
-    Shape (series,).
     """
     recent = group.values[:, -_REST_DAYS:]
     rests = (recent == 0).sum(axis=1) > _RESTS * np.isfinite(recent).sum(axis=1)
-    kinds = [
-        (tuple(name for name, _ in series[i].scope.pairs), bool(rest))
-        for i, rest in zip(group.members, rests, strict=True)
-    ]
-    numbers = {one: k for k, one in enumerate(sorted(set(kinds)))}
-    return np.array([numbers[one] for one in kinds], dtype=np.intp)
+    apart: NDArray[np.intp] = 2 * classes + rests
+    return apart
 
 
 def _degraded(known_days: int, judged: bool, settings: ForecastSettings) -> str | None:
