@@ -20,7 +20,7 @@ from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.nowcast import nowcast
-from finops_ai.forecasting.run import forecast_all
+from finops_ai.forecasting.run import UNKNOWN, forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
 
 HORIZON_DAYS = 90
@@ -48,6 +48,7 @@ def run(
 ) -> None:
     """Write the forecasts of every series on every origin to `output` as CSV with COLUMNS.
 
+    A series that no bill has named by an origin is not known then, and is told nothing of.
     Raises UsageError for a split by the hour, and for origins outside it.
     """
     chosen = chosen_origins(split, origins, "evaluate forecast")
@@ -62,6 +63,8 @@ def run(
             made += 1
             progress(f"{made} of {len(chosen)}: {one.origin}, {len(one.found)} series")
             for key, forecast in zip(split.keys, one.found, strict=True):
+                if forecast.forecaster == UNKNOWN:
+                    continue
                 writer.writerows(_rows(key, one.origin, forecast))
                 served[forecast.forecaster.partition("/")[0]] += 1
                 if alone := {name: e for name, e in forecast.backtest_error.items() if "combination" not in name}:

@@ -85,9 +85,12 @@ class _State:
         first, second, third = self.month[slot].swapaxes(0, 1)
         usual, plain = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
         beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
-        is_fee = (usual > 0) & (beyond > 0) & (plain > self.weekday.max(axis=0) + _FEE)
-        fee = np.clip(plain - self.weekday[weekday], beyond - _FEE, beyond + _FEE)
-        effect: FloatArray = np.where(is_fee, fee, np.copysign(beyond, usual))
+        effect: FloatArray = np.copysign(beyond, usual)
+        habits = np.flatnonzero(effect > 0)  # few series have one on a given day
+        week = self.weekday[:, habits]
+        fees = habits[plain[habits] > week.max(axis=0) + _FEE]
+        far = beyond[fees]
+        effect[fees] = np.clip(plain[fees] - self.weekday[weekday, fees], far - _FEE, far + _FEE)
         return effect
 
     def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
@@ -117,7 +120,8 @@ class _State:
         limit = s.clip * self.error
         beyond = size > limit
         young = self.seen < _YOUNG_DAYS
-        lesson = np.clip(surprise, -np.where(young, 1.0, limit), np.where(young, 1.0, limit))
+        most = np.where(young, 1.0, limit)
+        lesson = np.minimum(np.maximum(surprise, -most), most)
         gain = np.maximum(s.level_gain, 1.0 / (self.seen + 1))
         self.levels[self.day % ring] = self.level
         self.level += gain * lesson + np.where(known, slope, 0.0)
@@ -128,9 +132,10 @@ class _State:
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
         kept = self.month[slot]
-        kept[:, 1:] = np.where(known, kept[:, :-1], kept[:, 1:])
-        kept[0, 0] = np.where(known, surprise + effect, kept[0, 0])
-        kept[1, 0] = np.where(known, surprise + habit, kept[1, 0])
+        np.copyto(kept[:, 2], kept[:, 1], where=known)
+        np.copyto(kept[:, 1], kept[:, 0], where=known)
+        np.copyto(kept[0, 0], surprise + effect, where=known)
+        np.copyto(kept[1, 0], surprise + habit, where=known)
         self.seen += known
         self.day += 1
         return expected, earlier

@@ -1,9 +1,10 @@
 """Bands whose width was measured: split conformal quantiles of backtest errors, for days and for sums of days.
 
 Errors are measured in a day's unit: how far a learned model lets the day go to that side, or without one half the
-forecast and half the usual cost. Each series has its own usual error per
-horizon, shrunk to its scope class while it is young; the shape around it is pooled over the class. Conformal
-prediction: V. Vovk et al., "Algorithmic Learning in a Random World" (2005); J. Lei et al., JASA 113 (2018).
+forecast and half the usual cost. Each series has its own usual error per horizon, shrunk to its class while it is
+young; the shape around it is pooled over the class, and a class is scopes of one kind that rest alike. Conformal
+prediction, classes apart as in its "Mondrian" form: V. Vovk et al., "Algorithmic Learning in a Random World" (2005);
+J. Lei et al., JASA 113 (2018).
 """
 
 from __future__ import annotations
@@ -26,7 +27,6 @@ _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
 _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
-_MOST_WIDENING = 1.5
 POOLED = 10**9
 """A shrinkage at which series do not speak for themselves: their units do it already."""
 _CENT = 0.005  # amounts are shown to the cent
@@ -39,7 +39,7 @@ class Residuals:
     """Backtest of one forecaster per series.
 
     `answer`, `forecast` and the units `below` and `above` it have shape (series, windows, horizon_days); NaN where a
-    window does not count or a day is not known. `classes` (series,) numbers the scope classes.
+    window does not count or a day is not known. `classes` (series,) numbers the classes.
     """
 
     answer: FloatArray
@@ -105,30 +105,6 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatA
     at = [h for h in SUMS if h < horizon_days] + [min(horizon_days, SUMS[-1])]
     at = sorted(set(at))
     return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
-
-
-def carried(past: Residuals, offsets: FloatArray) -> FloatArray:
-    """`offsets` (series, len(LEVELS), days) of days or sums, widened as the newest backtest shows to be needed.
-
-    Bands from the older two thirds of windows are held against the newest third: where more of those days lie outside
-    than should, the world has become rougher than it was, and is taken to be half as much rougher again when the
-    forecast is due.
-    """
-    windows, horizon_days = past.answer.shape[1:]
-    cut = windows - windows // 3
-    older = day_offsets(past.windows(slice(cut)), horizon_days, shrinkage=POOLED)[:, None]
-    error = past.windows(slice(cut, None)).days()
-    factor = np.ones(len(LEVELS))
-    for level, (low, high) in BANDS.items():
-        bound = np.where(error < 0, older[:, :, low], older[:, :, high])
-        used = np.divide(error, bound, out=np.full(error.shape, np.nan), where=np.abs(bound) > 0)
-        known = used[np.isfinite(used)]
-        if len(known) >= _SMALL_CLASS:
-            needed = float(np.sqrt(np.clip(np.quantile(known, level), 1.0, _MOST_WIDENING)))
-            outer = level == max(BANDS)
-            factor[[low, high] if outer else slice(low, high + 1)] = needed
-    widened: FloatArray = offsets * factor[None, :, None]
-    return widened
 
 
 def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatArray]:

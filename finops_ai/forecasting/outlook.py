@@ -20,7 +20,6 @@ from finops_ai.forecasting.intervals import (
     POOLED,
     Residuals,
     band,
-    carried,
     day_offsets,
     measured_coverage,
     sum_offsets,
@@ -35,6 +34,8 @@ from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
 _CLAMP_DAYS = 90
+_REST_DAYS = 91
+_RESTS = 0.35  # share of days without cost that weekends and holidays do not reach: when it runs next is not known
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
 VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
@@ -50,7 +51,7 @@ class Outlook:
     is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
     in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
     of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
-    announcements and where scopes are made to add up, before bands are drawn.
+    announcements and where scopes are made to add up, before bands are drawn. `classes` (series,) tell what errs alike.
     """
 
     group: Group
@@ -95,7 +96,7 @@ def outlook(
         group=group,
         champions=state.champions,
         errors=state.errors,
-        classes=classes,
+        classes=_erring_alike(classes, group),
         point=np.clip(state.point, lowest[:, None], highest[:, None]),
         below=spread.below,
         above=spread.above,
@@ -122,13 +123,13 @@ def banded(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
     shrinkage = POOLED if pooled else settings.shrinkage
-    offsets = carried(residuals, day_offsets(residuals, horizon_days, shrinkage=shrinkage))
+    offsets = day_offsets(residuals, horizon_days, shrinkage=shrinkage)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
     ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
     sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
-    sum_spread = carried(residuals, sum_offsets(residuals, horizon_days, shrinkage=shrinkage))[:, :, ends]
+    sum_spread = sum_offsets(residuals, horizon_days, shrinkage=shrinkage)[:, :, ends]
     totals = np.clip(
         band(sums, below, above, sum_spread),
         (one.lowest[:, None] * (np.array(ends) + 1))[:, None],
@@ -160,6 +161,17 @@ def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:
     names = [tuple(name for name, _ in series[i].scope.pairs) for i in group.members]
     numbers = {one: k for k, one in enumerate(sorted(set(names)))}
     return np.array([numbers[one] for one in names], dtype=np.intp)
+
+
+def _erring_alike(classes: NDArray[np.intp], group: Group) -> NDArray[np.intp]:
+    """Each scope class parted by whether a series often rests; shape (series,).
+
+    Work that rests on more than weekends errs upwards; judged with all others, its upper edge would be too low.
+    """
+    recent = group.values[:, -_REST_DAYS:]
+    rests = (recent == 0).sum(axis=1) > _RESTS * np.isfinite(recent).sum(axis=1)
+    apart: NDArray[np.intp] = 2 * classes + rests
+    return apart
 
 
 def _degraded(known_days: int, judged: bool, settings: ForecastSettings) -> str | None:

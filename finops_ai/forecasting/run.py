@@ -20,6 +20,9 @@ from finops_ai.forecasting.outlook import VERSIONED, banded, outlook
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.forecasting.teaching import changes_of, teach
 
+UNKNOWN = "none"
+"""Who forecasts a series without any complete day."""
+
 _USUAL_DAYS = 28
 _BLOCK = 2048  # series banded together: bounds memory at about 100 bytes x windows x horizon each
 
@@ -114,7 +117,7 @@ def _nothing(one: CostSeries, horizon_days: int, issued_on: date) -> Forecast:
         cost_basis=one.cost_basis,
         currency=one.currency,
         issued_on=issued_on,
-        forecaster="none",
+        forecaster=UNKNOWN,
         days=days,
         quantiles=np.zeros((len(LEVELS), horizon_days)),
         total_quantiles={days.end - timedelta(days=1): np.zeros(len(LEVELS))},

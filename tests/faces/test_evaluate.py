@@ -21,14 +21,14 @@ DAYS, SERIES = 300, 8
 ORIGIN = date(2025, 7, 1)
 
 
-def _split(folder: Path, *, scrambled_from: int | None = None) -> Path:
-    """Eight series whose days are 70 % there on the first morning and whole on the second."""
+def _split(folder: Path, *, scrambled_from: int | None = None, last_begins: int = 0) -> Path:
+    """Eight series whose days are 70 % there on the first morning and whole on the second; the last may begin later."""
     folder.mkdir()
     random = np.random.default_rng(5)
     costs = 10 ** random.uniform(0, 3, (SERIES, 1)) * np.exp(random.normal(0, 0.1, (SERIES, DAYS)))
     rows = []
     for key in range(SERIES):
-        for day in range(DAYS):
+        for day in range(last_begins if key == SERIES - 1 else 0, DAYS):
             for lag, share in ((1, 0.7), (2, 1.0)):
                 known = day + lag
                 cost = float(costs[key, day]) * share
@@ -93,6 +93,15 @@ def test_a_sample_leaves_series_out_and_default_origins_are_firsts(finops: Finop
         rows = list(csv.DictReader(lines))
     assert {row["series_id"] for row in rows} == {"s0", "s4"}
     assert {row["origin"] for row in rows} == {f"2025-0{month}-01" for month in range(3, 8)}
+
+
+def test_what_no_bill_has_named_yet_is_not_forecast(finops: Finops) -> None:
+    split = _split(finops.folder / "split", last_begins=(ORIGIN - FIRST).days + 5)
+    output = _forecast(finops, split, "young.csv", "--origins", f"{ORIGIN},{ORIGIN + timedelta(days=10)}")
+    with output.open() as lines:
+        told = {(row["series_id"], row["origin"]) for row in csv.DictReader(lines)}
+    assert {origin for key, origin in told if key == f"s{SERIES - 1}"} == {"2025-07-11"}
+    assert len(told) == 2 * SERIES - 1
 
 
 def test_a_months_total_is_told_by_day_of_the_month_and_better_at_its_end(finops: Finops) -> None:
