@@ -72,10 +72,11 @@ def forecast(
         (one.scope, one.currency): one
         for one in forecast_all(other, horizon_days=horizon_days + 62, issued_on=issued_on, settings=cheap)
     }
-    told = [_with_fees(one, fees.pop((one.scope, one.currency), None)) for one in found]
-    told += [_cut(one, horizon_days) for one in fees.values()]
+    told = [_with_fees(one, fees.get((one.scope, one.currency))) for one in found]
+    alone = fees.keys() - {(one.scope, one.currency) for one in found}
+    told += [_cut(fees[key], horizon_days) for key in sorted(alone)]
     told = [with_days(one, known.get((one.scope, one.currency))) for one in told]
-    family = coherent(told, billed_so_far(told, [*whole[0], *whole[1]]))
+    family = coherent(told, billed_so_far(told, *whole, fees))
     told = [one.forecast for one in family]
     if not turn.dry_run:
         findings.record(turn.engine, as_of=turn.as_of, forecasts=told)

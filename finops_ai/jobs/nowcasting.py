@@ -173,18 +173,32 @@ def with_days(one: Forecast, now: Nowcast | None) -> Forecast:
     return replace(one, days=Days(now.days.start, one.days.end), quantiles=quantiles, total_quantiles=totals)
 
 
-def billed_so_far(told: Sequence[Forecast], series: Iterable[CostSeries]) -> list[FloatArray]:
-    """What the days of each forecast cost already, all `series` of its scope together; (len(days),) each."""
-    by_key: dict[Key, list[CostSeries]] = {}
-    for one in series:
-        by_key.setdefault((one.scope, one.currency), []).append(one)
+def billed_so_far(
+    told: Sequence[Forecast], usage: Iterable[CostSeries], other: Iterable[CostSeries], expected: Mapping[Key, Forecast]
+) -> list[FloatArray]:
+    """What the days of each forecast will cost at least, as they are on the bill already; (len(days),) each.
+
+    Credits come later than the usage they are for: what is `expected` of them and not yet billed is taken off.
+    """
+    used, charged = ({(one.scope, one.currency): one for one in each} for each in (usage, other))
     found = []
-    for forecast in told:
-        sums = np.zeros(len(forecast.days))
-        for one in by_key.get((forecast.scope, forecast.currency), ()):
-            first = max(forecast.days.start, one.days.start)
-            late = one.values[(first - one.days.start).days :]
-            room = sums[(first - forecast.days.start).days :][: len(late)]
-            room += late[: len(room)]
-        found.append(sums)
+    for one in told:
+        key = one.scope, one.currency
+        fees = expected.get(key)
+        to_come = _on(one.days, fees.days, fees.median) if fees else np.zeros(len(one.days))
+        parts = [
+            _on(one.days, part.days, part.values) if part else np.zeros(len(one.days))
+            for part in (used.get(key), charged.get(key))
+        ]
+        found.append(parts[0] + parts[1] + np.minimum(to_come - np.minimum(parts[1], 0.0), 0.0))
+    return found
+
+
+def _on(days: Days, known: Days, values: FloatArray) -> FloatArray:
+    """`values` (known,) on other days, (days,); 0 on those that are not known."""
+    found = np.zeros(len(days))
+    first = max(days.start, known.start)
+    late = values[(first - known.start).days :]
+    room = found[(first - days.start).days :][: len(late)]
+    room += late[: len(room)]
     return found

@@ -102,3 +102,24 @@ def test_without_knowing_how_days_fill_up_a_forecast_begins_after_the_last_whole
     for row in told(ledger, today):
         assert row["days"][0]["day"] == (LAST - timedelta(days=1)).isoformat()
         assert "completed" not in row["components"]
+
+
+def test_a_day_that_outgrew_its_forecast_counts_and_credits_that_lag_are_still_expected(ledger: sa.Engine) -> None:
+    today = LAST + timedelta(days=1)
+    usage, credit, lag = Decimal(400), Decimal(-80), timedelta(days=3)
+    for month in sorted({BillingPeriod.of(day) for day, _, _ in truth()}):
+        rows = []
+        for day in sorted({day for day, _, _ in truth() if day in month.days}):
+            for center, times in (("search", JUMP if day == LAST else 1), ("ads", 1)):
+                rows.append(charge(day, usage * times, x_cost_center=center))
+                if day <= LAST - lag:
+                    rows.append(charge(day, credit, x_cost_center=center, charge_category="Credit"))
+        at = datetime.combine(today, time(5), tzinfo=UTC)
+        load(ledger, bill(*rows), source="gcp", period=str(month), known_at=at, fingerprint=at.isoformat())
+    rows = {tuple(sorted(row["scope"].items())): row for row in told(ledger, today)}
+    search, ads = (rows[(("x_cost_center", center),)]["days"] for center in ("search", "ads"))
+    assert search[0]["day"] == (LAST - timedelta(days=1)).isoformat()
+    net = float(usage + credit)
+    assert all(abs(float(shown["q0.5"]) / net - 1) < 0.03 for shown in (*ads[:5], search[0]))
+    assert abs(float(search[1]["q0.5"]) - (JUMP * float(usage) + float(credit))) < 0.03 * net
+    assert Decimal(rows[()]["days"][1]["q0.5"]) == Decimal(search[1]["q0.5"]) + Decimal(ads[1]["q0.5"])
