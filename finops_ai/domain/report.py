@@ -238,8 +238,7 @@ class Section:
             _tie(f"{where}, this week", (owner.spend.now for owner in owners), self.spend.now)
             _tie(f"{where}, the week before", (owner.spend.before for owner in owners), self.spend.before)
             _tie(f"{where}, month to date", (owner.month_to_date for owner in owners), self.month_to_date)
-            ends = [owner.month_end for owner in owners if owner.month_end is not None]
-            if ends and self.month_end:
+            if self.month_end and (ends := [one.month_end for one in owners if one.month_end is not None]):
                 _tie(f"{where}, month forecast", ends, self.month_end.expected)
         _tie(f"movers in {self.currency}", (mover.spend.delta for mover in self.movers), self.spend.delta)
         if self.coverage:
