@@ -21,7 +21,17 @@ from finops_ai.forecasting.coherence import Coherent, coherent
 from finops_ai.forecasting.explain import explain_all
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
-from finops_ai.jobs.nowcasting import Key, Nowcast, as_billed, billed_so_far, both, extended, nowcasts, with_days
+from finops_ai.jobs.nowcasting import (
+    Key,
+    Nowcast,
+    as_billed,
+    billed_so_far,
+    both,
+    extended,
+    nowcasts,
+    on_days,
+    with_days,
+)
 from finops_ai.jobs.promises import look_back
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import costs, findings, promises, series
@@ -145,10 +155,7 @@ def _with_fees(usage: Forecast, fees: Forecast | None) -> Forecast:
     """`usage` plus the expected other charges of the same days; days before the fees' own forecast have none."""
     if fees is None:
         return usage
-    expected = np.zeros(len(usage.days))
-    for i, day in enumerate(usage.days):
-        if day in fees.days:
-            expected[i] = fees.median[(day - fees.days.start).days]
+    expected = on_days(usage.days, fees.days, fees.median)
     summed = np.cumsum(expected)
     start = usage.days.start
     totals = {day: values + summed[(day - start).days] for day, values in usage.total_quantiles.items()}

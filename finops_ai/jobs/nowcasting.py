@@ -185,16 +185,16 @@ def billed_so_far(
     for one in told:
         key = one.scope, one.currency
         fees = expected.get(key)
-        to_come = _on(one.days, fees.days, fees.median) if fees else np.zeros(len(one.days))
+        to_come = on_days(one.days, fees.days, fees.median) if fees else np.zeros(len(one.days))
         parts = [
-            _on(one.days, part.days, part.values) if part else np.zeros(len(one.days))
+            on_days(one.days, part.days, part.values) if part else np.zeros(len(one.days))
             for part in (used.get(key), charged.get(key))
         ]
         found.append(parts[0] + parts[1] + np.minimum(to_come - np.minimum(parts[1], 0.0), 0.0))
     return found
 
 
-def _on(days: Days, known: Days, values: FloatArray) -> FloatArray:
+def on_days(days: Days, known: Days, values: FloatArray) -> FloatArray:
     """`values` (known,) on other days, (days,); 0 on those that are not known."""
     found = np.zeros(len(days))
     first = max(days.start, known.start)

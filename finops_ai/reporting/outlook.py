@@ -64,7 +64,7 @@ class Outlook:
         last = max(by_day, default=self.month.start)
         figures = []
         for day in self.month.days:
-            so_far = self._billed(by_day, Days(self.month.start, day + timedelta(days=1)))
+            so_far = billed_in(by_day, Days(self.month.start, day + timedelta(days=1)))
             band = self._through(forecast, by_day, day)
             figures.append(_figure(day, so_far if day <= last else None, self._complete(day), band))
         return tuple(figures)
@@ -75,7 +75,7 @@ class Outlook:
     def _at_month_end(self, forecast: Forecast | None, by_day: ByDay) -> Band | None:
         last = self.month.end - timedelta(days=1)
         if forecast is not None and last < forecast.days.start:
-            billed = self._billed(by_day, self.month.days)
+            billed = billed_in(by_day, self.month.days)
             return billed, billed, billed
         return self._through(forecast, by_day, last)
 
@@ -89,14 +89,15 @@ class Outlook:
         quantiles = forecast.total_quantiles.get(day)
         if quantiles is None:
             return None
-        billed = self._billed(by_day, Days(self.month.start, forecast.days.start))
+        billed = billed_in(by_day, Days(self.month.start, forecast.days.start))
         billed += beyond(forecast, by_day, day)
         low, _, high = _band(quantiles)
         middle = expected(forecast, day)
         return EXACT.add(billed, min(low, middle)), EXACT.add(billed, middle), EXACT.add(billed, max(high, middle))
 
-    def _billed(self, by_day: ByDay, days: Days) -> Decimal:
-        return total(by_day.get(day, Decimal(0)) for day in days)
+
+def billed_in(by_day: ByDay, days: Days) -> Decimal:
+    return total(by_day.get(day, Decimal(0)) for day in days)
 
 
 def expected(forecast: Forecast, day: date) -> Decimal:

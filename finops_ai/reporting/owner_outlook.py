@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.money import EXACT, split, total
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
-from finops_ai.reporting.outlook import CENT, ByDay, Outlook, beyond, expected
+from finops_ai.reporting.outlook import CENT, ByDay, Outlook, beyond, billed_in, expected
 
 ByOwner = Mapping[str, ByDay]
 
 
-def owner_month_ends(outlook: Outlook, key: str, direct: ByOwner, shared: ByOwner) -> dict[str, Decimal]:
+def owner_month_ends(outlook: Outlook, key: str, by_day: ByDay, direct: ByOwner, shared: ByOwner) -> dict[str, Decimal]:
     """By owner, adding up to the month's expected end to the cent; empty where there is no forecast that does.
 
-    `direct` are the owners' costs as they were billed, `shared` the same after shared costs were split: who gave away a
-    part of its cost gives that part of its forecast too, to those who received, in the proportions of what they did.
+    `by_day` is what all owners cost, `direct` are the owners' costs as they were billed, `shared` the same after shared
+    costs were split: who gave away a part of its cost gives that part of its forecast too, to those who received, in
+    the proportions of what they did.
     """
     whole = outlook.forecasts.get(Scope())
-    by_day = _added(shared)
     end = outlook.month_end(by_day)
     if whole is None or end is None:
         return {}
     month = outlook.month
     before = Days(month.start, min(month.end, whole.days.start))
-    found = {owner: _in(costs, before) for owner, costs in shared.items()}
+    found = {owner: billed_in(costs, before) for owner, costs in shared.items()}
     rest = EXACT.subtract(end.expected, total(found.values()))
     if whole.days.start < month.end:
         ahead = _ahead(outlook, whole, key, direct, by_day)
@@ -81,15 +81,3 @@ def _handed_on(ahead: Mapping[str, Decimal], direct: ByOwner, shared: ByOwner) -
             for to, part in zip(receivers, split(given, [moved[to] for to in receivers], CENT), strict=True):
                 found[to] = EXACT.add(found.get(to, Decimal(0)), part)
     return found
-
-
-def _in(by_day: ByDay, days: Days) -> Decimal:
-    return total(by_day.get(day, Decimal(0)) for day in days)
-
-
-def _added(owners: ByOwner) -> dict[date, Decimal]:
-    sums: dict[date, Decimal] = {}
-    for costs in owners.values():
-        for day, amount in costs.items():
-            sums[day] = EXACT.add(sums.get(day, Decimal(0)), amount)
-    return sums

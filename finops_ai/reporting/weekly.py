@@ -29,7 +29,7 @@ from finops_ai.domain.report import (
     Versus,
 )
 from finops_ai.reporting.formats import day
-from finops_ai.reporting.outlook import Outlook
+from finops_ai.reporting.outlook import ByDay, Outlook, billed_in
 from finops_ai.reporting.owner_outlook import owner_month_ends
 
 Row = Mapping[str, Any]
@@ -117,6 +117,7 @@ def assemble(facts: Facts) -> Report:
 
 def _section(facts: Facts, currency: str) -> Section:
     rows = [row for row in facts.costs if row["currency"] == currency]
+    unsplit = [row for row in facts.unsplit if row["currency"] == currency] if facts.unsplit else rows
     cost = f"{facts.cost_basis}_cost"
     by_issue = sorted(facts.forecasts, key=lambda forecast: forecast.issued_on)
     outlook = Outlook(
@@ -126,18 +127,18 @@ def _section(facts: Facts, currency: str) -> Section:
     )
     by_day = _sums(rows, lambda row: row["day"], cost)
     earlier = Days(facts.week.start - 4 * WEEK, facts.week.end - 4 * WEEK)
-    month_to_date = _in(by_day, facts.month.days)
+    month_to_date = billed_in(by_day, facts.month.days)
     episodes = [episode for episode in facts.episodes if episode.excess.currency == currency]
     traces = facts.traces or {}
     return Section(
         currency=currency,
-        spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
-        four_weeks_earlier=_in(by_day, earlier) if min(by_day, default=facts.week.end) <= earlier.start else None,
+        spend=Versus(billed_in(by_day, facts.week), billed_in(by_day, facts.before)),
+        four_weeks_earlier=billed_in(by_day, earlier) if min(by_day, default=facts.week.end) <= earlier.start else None,
         month=facts.month,
         month_to_date=month_to_date,
         month_end=outlook.month_end(by_day),
-        by_cost_center=_owners(facts, currency, "x_cost_center", outlook),
-        by_ai_model=_owners(facts, currency, "x_ai_model", outlook),
+        by_cost_center=_owners(facts, rows, unsplit, "x_cost_center", outlook, by_day),
+        by_ai_model=_owners(facts, rows, unsplit, "x_ai_model", outlook, by_day),
         movers=_movers(facts, rows, episodes),
         coverage=next((known for known in facts.coverage if known.currency == currency), None),
         accuracy=tuple(known for known in facts.accuracy if known.currency == currency),
@@ -157,27 +158,23 @@ def _sums(rows: Iterable[Row], key: Callable[[Row], Any], cost: str) -> dict[Any
     return sums
 
 
-def _in(by_day: Mapping[date, Decimal], days: Days) -> Decimal:
-    return total(by_day.get(day, Decimal(0)) for day in days)
-
-
-def _owners(facts: Facts, currency: str, key: str, outlook: Outlook) -> tuple[OwnerCost, ...]:
+def _owners(
+    facts: Facts, rows: Sequence[Row], unsplit: Sequence[Row], key: str, outlook: Outlook, whole: ByDay
+) -> tuple[OwnerCost, ...]:
     """Owners with any cost in the week, the week before or the month, or with some to come, dearest first."""
-    rows = [row for row in facts.costs if row["currency"] == currency]
-    unsplit = [row for row in facts.unsplit or facts.costs if row["currency"] == currency]
     cost = f"{facts.cost_basis}_cost"
     days = _by_owner(rows, key, cost)
     direct = _by_owner((row for row in rows if not row.get("x_shared_from")), key, cost)
-    month_ends = owner_month_ends(outlook, key, _by_owner(unsplit, key, cost), days)
+    month_ends = owner_month_ends(outlook, key, whole, _by_owner(unsplit, key, cost), days)
     owners = []
     for owner in sorted({*days, *month_ends}):
         by_day = days.get(owner, {})
         owners.append(
             OwnerCost(
                 name=owner,
-                spend=Versus(_in(by_day, facts.week), _in(by_day, facts.before)),
-                shared=EXACT.subtract(_in(by_day, facts.week), _in(direct.get(owner, {}), facts.week)),
-                month_to_date=_in(by_day, facts.month.days),
+                spend=Versus(billed_in(by_day, facts.week), billed_in(by_day, facts.before)),
+                shared=EXACT.subtract(billed_in(by_day, facts.week), billed_in(direct.get(owner, {}), facts.week)),
+                month_to_date=billed_in(by_day, facts.month.days),
                 month_end=month_ends.get(owner),
             )
         )
