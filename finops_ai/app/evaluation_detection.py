@@ -17,6 +17,8 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
+
 from finops_ai.app.evaluation import Split
 from finops_ai.config.schema import Detect
 from finops_ai.config.values import ANY_CURRENCY
@@ -78,12 +80,13 @@ def _write(output: Path, rows: Iterable[Row]) -> None:
 def _hours(split: Split) -> Iterator[Row]:
     """Each hour as judged when it ended; nothing of it is restated."""
     told = settings()
-    p_value = judge_hours(split.log.as_of(split.log.steps), told)
+    values = split.log.as_of(split.log.steps)
+    p_value = judge_hours(values, told, begin=split.first.weekday() * 24 + split.first.hour)
     loud = alerts(p_value, told)
     for hour in range(split.score_from, min(split.score_to + 1, split.log.steps)):
         at, known_on = split.at(hour).isoformat(sep=" "), split.at(hour + 1).isoformat(sep=" ")
-        for i, key in enumerate(split.keys):
-            yield key, at, known_on, _score(p_value[i, hour]), int(loud[i, hour])
+        for i in np.flatnonzero(np.isfinite(values[:, hour])):
+            yield split.keys[i], at, known_on, _score(p_value[i, hour]), int(loud[i, hour])
 
 
 @dataclass(slots=True, eq=False)

@@ -1,8 +1,9 @@
 """Hourly costs: each hour against its hour of the week, rises, falls and drift, on one scale for all series.
 
 An hour is never judged against the hour before: a step would be swallowed. What it is expected to cost is the level of
-the last week plus what its hour of the week usually adds to that level; both are medians, so that an incident of days
-moves neither. All of it is causal: an hour's verdict depends on earlier hours only.
+the last two weeks plus what its hour of the week usually adds to that level; both are medians, so that an incident of
+days moves neither. A younger series is judged from its third day on, by that hour of the days before, and by so much
+less the less is known of it. All of it is causal: an hour's verdict depends on earlier hours only.
 """
 
 from __future__ import annotations
@@ -22,23 +23,27 @@ _WEEKS = 6
 _DRIFT_HOURS = (6, 24, 72)
 _BACK_HOURS = 4
 _LEARN = 28 * DAY
-_LEAST_WEEKS = 2
+_DAYS = 7
+
+_KNOWN_DAYS = 14  # of a series: from then on its past errors are the usual ones
+_NEW_KIND = 2.0  # how much wider a first weekend, or first days after one, is taken to be
 _LEVEL = 2 * WEEK
 _STRANGE = 1e-3
 _PARTS = (0.5, 0.3, 0.2)  # of the threshold: an hour's rise, drift, an hour's fall
 
 
-def judge_hours(values: FloatArray, settings: DetectSettings) -> FloatArray:
+def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0) -> FloatArray:
     """p-value of each hour of `values` (series, hours), same shape; 1 where there is too little to judge by.
 
-    NaN is unknown. What is usual is learned anew each day from the four weeks before.
+    NaN is unknown. `begin` is the hour of the week, from 0 on Monday, of the first column. What is usual is learned
+    anew each day from the four weeks before.
     """
-    if not len(values) or values.shape[1] <= _LEAST_WEEKS * WEEK:
+    if not values.size:
         return np.ones(values.shape)
     seen = compress(np.nan_to_num(values), _scale(values, settings))
     seen[~np.isfinite(values)] = np.nan
-    first = _walk(seen, seen, settings)
-    return _walk(seen, np.where(first > _STRANGE, seen, np.nan), settings)
+    first = _walk(seen, seen, begin, settings)
+    return _walk(seen, np.where(first > _STRANGE, seen, np.nan), begin, settings)
 
 
 def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
@@ -50,15 +55,17 @@ def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
     return found
 
 
-def _walk(seen: FloatArray, fit: FloatArray, settings: DetectSettings) -> FloatArray:
+def _walk(seen: FloatArray, fit: FloatArray, begin: int, settings: DetectSettings) -> FloatArray:
     """p-values of `seen`; only what is known in `fit` teaches what is expected."""
     p_value = np.ones(seen.shape)
-    rise = seen - _expected(fit)
+    expected, doubt = _expected(fit, begin)
+    rise = seen - expected
     drift = [_mean(rise, width) for width in _DRIFT_HOURS]
     usual = np.ones(seen.shape, dtype=np.bool_)
-    for day in range(_LEAST_WEEKS * WEEK + DAY, seen.shape[1], DAY):
+    parts = [(rise, doubt), *zip(drift, (doubt, doubt**2, doubt**2), strict=True), (-rise, doubt)]
+    for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
-        each = [_p(part, usual[:, past], past, now, settings) for part in (rise, *drift, -rise)]
+        each = [_p(part, usual[:, past], wider, past, now, settings) for part, wider in parts]
         joined = np.stack([each[0] / _PARTS[0], _least(each[1:-1]) / _PARTS[1], each[-1] / _PARTS[2]])
         p_value[:, now] = np.minimum(joined.min(axis=0), 1.0)
         usual[:, now] = p_value[:, now] > _STRANGE
@@ -66,43 +73,77 @@ def _walk(seen: FloatArray, fit: FloatArray, settings: DetectSettings) -> FloatA
 
 
 def _scale(values: FloatArray, settings: DetectSettings) -> FloatArray:
-    """The scale of `compress` for each hour: a share of the mean so far; shape of `values`."""
+    """The scale of `compress` for each hour, shape of `values`: a share of the mean of all whole days so far.
+
+    Hours of the first day, which are not judged, have that of their own day: what a day's course does to a mean of few
+    hours would look like errors.
+    """
     known = np.isfinite(values)
+    count = np.cumsum(known, axis=1)
+    whole = np.maximum((count - known) // DAY * DAY, DAY)
     sums = np.cumsum(np.where(known, np.abs(values), 0.0), axis=1)
-    mean = sums / np.maximum(np.cumsum(known, axis=1), 1)
-    scale: FloatArray = np.maximum(settings.small_cost / DAY, settings.small_share * mean)
-    return scale
+    scale = np.empty(values.shape)
+    for row, (line, upto) in enumerate(zip(count, whole, strict=True)):
+        at = np.minimum(np.searchsorted(line, upto), len(line) - 1)
+        scale[row] = sums[row, at] / np.maximum(line[at], 1)
+    found: FloatArray = np.maximum(settings.small_cost / DAY, settings.small_share * scale)
+    return found
 
 
-def _expected(seen: FloatArray) -> FloatArray:
-    """Level of the week before plus the usual distance of the hour of the week from it."""
+def _expected(seen: FloatArray, begin: int) -> tuple[FloatArray, FloatArray]:
+    """What each hour is expected to cost and how much wider than usual its error may be; both of the shape of `seen`.
+
+    Level of the last two weeks plus the usual distance of the hour of the week from it, where two of those are known.
+    Before, the median of that hour on the days before, which knows little: errors grow with the root of what is missing
+    of two weeks, and more on a first weekend. A day's mean is off with its weekday and not by chance, hence `_walk`.
+    """
     level = _medians(seen, _LEVEL)
-    apart = seen - level
-    lagged = np.full((_WEEKS, *seen.shape), np.nan)
-    for k in range(_WEEKS):
-        back = (k + 1) * WEEK
-        if back < seen.shape[1]:
-            lagged[k, :, back:] = apart[:, :-back]
-    return level + _middle(lagged)
+    weekly = _lagged(seen - level, WEEK, _WEEKS)
+    settled = level + _middle(weekly)
+    old = (np.isfinite(weekly).sum(axis=0) >= 2) & np.isfinite(settled)
+    daily = _lagged(seen, DAY, _DAYS)
+    weekend = ((np.arange(seen.shape[1]) + begin) // DAY % 7 >= 5).astype(np.float64)[None]
+    alike = (np.isfinite(daily) & (_lagged(weekend, DAY, _DAYS) == weekend)).any(axis=0)
+    hours = np.maximum(np.cumsum(np.isfinite(seen), axis=1), 1)
+    doubt = np.sqrt(np.maximum(_KNOWN_DAYS * DAY / hours, 1.0))
+    new_kind = ~alike & ~np.isfinite(weekly).any(axis=0)
+    expected = np.where(old, settled, np.where(hours > DAY, _middle(daily), np.nan))
+    return expected, np.where(new_kind, _NEW_KIND * doubt, doubt)
+
+
+def _lagged(values: FloatArray, step: int, count: int) -> FloatArray:
+    """`values` as they were `step`, twice `step`, ... hours before; shape (count, *values.shape), NaN before them."""
+    lagged = np.full((count, *values.shape), np.nan)
+    for k in range(count):
+        back = (k + 1) * step
+        if back < values.shape[1]:
+            lagged[k, :, back:] = values[:, :-back]
+    return lagged
 
 
 def _medians(values: FloatArray, width: int) -> FloatArray:
-    """Median of the `width` values before each, NaN where fewer than a quarter are known."""
-    padded = np.concatenate([np.full((len(values), width), np.nan), values[:, :-1]], axis=1)
-    windows = np.sort(sliding_window_view(padded, width, axis=1), axis=2)
-    return _picked(windows, width // 4)
+    """Median of the `width` values before each, NaN where fewer than a quarter are known; row by row for memory."""
+    found = np.full(values.shape, np.nan)
+    for row, line in enumerate(values):
+        known = np.flatnonzero(np.isfinite(line))
+        if len(known):
+            span = slice(known[0], known[-1] + width)
+            padded = np.concatenate([np.full(width, np.nan), line[span][:-1]])
+            found[row, span] = _picked(np.sort(sliding_window_view(padded, width), axis=1), width // 4)
+    return found
 
 
 def _middle(stack: FloatArray) -> FloatArray:
     """Median over the first axis, NaN where nothing is known."""
-    return _picked(np.moveaxis(np.sort(stack, axis=0), 0, 2), 1)
+    return _picked(np.moveaxis(np.sort(stack, axis=0), 0, -1), 1)
 
 
 def _picked(ordered: FloatArray, least: int) -> FloatArray:
-    count = np.isfinite(ordered).sum(axis=2)
+    """Median over the last, sorted axis, NaN where fewer than `least` are known."""
+    count = np.isfinite(ordered).sum(axis=-1)
     low, high = np.maximum(count - 1, 0) // 2, count // 2
-    high = np.minimum(high, ordered.shape[2] - 1)
-    pair = [np.take_along_axis(ordered, at[:, :, None], axis=2)[:, :, 0] for at in (low, high)]
+    high = np.minimum(high, ordered.shape[-1] - 1)
+    pair = [np.take_along_axis(ordered, at[..., None], axis=-1)[..., 0] for at in (low, high)]
     middle: FloatArray = np.where(count >= least, (pair[0] + pair[1]) / 2, np.nan)
     return middle
 
@@ -123,10 +164,17 @@ def _plain_mean(values: FloatArray, width: int) -> FloatArray:
     return mean
 
 
-def _p(part: FloatArray, usual: NDArray[np.bool_], past: slice, now: slice, settings: DetectSettings) -> FloatArray:
+def _p(
+    part: FloatArray,
+    usual: NDArray[np.bool_],
+    wider: FloatArray,
+    past: slice,
+    now: slice,
+    settings: DetectSettings,
+) -> FloatArray:
     learned = np.where(usual, part[:, past], np.nan)
     unit = usual_error(learned, settings)[:, None]
-    return Tail.of([learned / unit]).p_value(part[:, now] / unit)
+    return Tail.of([learned / unit]).p_value(part[:, now] / (unit * wider[:, now]))
 
 
 def _least(parts: list[FloatArray]) -> FloatArray:

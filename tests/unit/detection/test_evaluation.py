@@ -19,7 +19,6 @@ from hypothesis import strategies as st
 
 from finops_ai.app.evaluation import read_split
 from finops_ai.app.evaluation_detection import COLUMNS, run
-from finops_ai.detection.hours import alerts, judge_hours
 from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DetectSettings
@@ -143,36 +142,6 @@ def test_scrambling_what_comes_later_changes_no_earlier_answer(tmp_path: Path, m
     assert before
 
 
-HOURS = 24 * 7 * 6
-
-
-def _hours(seed: int) -> np.ndarray:
-    random = np.random.default_rng(seed)
-    clock = np.arange(HOURS) % 24
-    return np.stack([(10 + 5 * np.sin(clock / 4)) * np.exp(random.normal(0, 0.05, HOURS)) for _ in range(4)])
-
-
-def test_an_hour_is_judged_by_earlier_hours_only() -> None:
-    values = _hours(1)
-    values[2, 900:906] *= 4
-    whole = judge_hours(values, DetectSettings())
-    scrambled = values.copy()
-    scrambled[:, 940:] = 1e6
-    assert np.array_equal(judge_hours(scrambled, DetectSettings())[:, :936], whole[:, :936])
-    loud = np.argwhere(alerts(whole, DetectSettings()))
-    assert [2, 900] in loud.tolist()
-    assert len(loud) <= 2
-
-
-def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
-    values = _hours(4)
-    values[1, 900:948] *= 1.25
-    values[1, 930] /= 1.25
-    found = judge_hours(values, DetectSettings())[1]
-    assert found[912:948].max() < 1e-3
-    assert found[952:].min() > 1e-3
-
-
 THIRTY_YEARS = 30 * 365 + 7
 COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
 SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
@@ -208,10 +177,3 @@ def test_odd_series_are_judged_or_not_but_never_give_anything_that_is_no_number(
     assert ((found.p_value > 0) & (found.p_value <= 1)).all()
     for episode in detect(series, [], as_of=end_of_day(today), settings=DetectSettings()).episodes:
         assert math.isfinite(float(episode.excess.amount))
-
-
-@settings(max_examples=20, deadline=None)
-@given(drawn=st.lists(COSTS, min_size=1, max_size=60), hours=st.sampled_from([1, 300, 400, 800]))
-def test_odd_hours_give_p_values(drawn: list[float], hours: int) -> None:
-    found = judge_hours(np.resize(np.array(drawn), hours)[None], DetectSettings())
-    assert ((found > 0) & (found <= 1)).all()

@@ -1,0 +1,116 @@
+"""Hourly series: judged by earlier hours only, from their first days on, and never with anything that is no number."""
+
+from __future__ import annotations
+
+import json
+import math
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from finops_ai.app.evaluation import read_split
+from finops_ai.app.evaluation_detection import run
+from finops_ai.detection.hours import alerts, judge_hours
+from finops_ai.detection.settings import DetectSettings
+
+HOURS = 24 * 7 * 6
+
+
+def _hours(seed: int) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    clock = np.arange(HOURS) % 24
+    return np.stack([(10 + 5 * np.sin(clock / 4)) * np.exp(random.normal(0, 0.05, HOURS)) for _ in range(4)])
+
+
+def test_an_hour_is_judged_by_earlier_hours_only() -> None:
+    values = _hours(1)
+    values[2, 900:906] *= 4
+    whole = judge_hours(values, DetectSettings())
+    scrambled = values.copy()
+    scrambled[:, 940:] = 1e6
+    assert np.array_equal(judge_hours(scrambled, DetectSettings())[:, :936], whole[:, :936])
+    loud = np.argwhere(alerts(whole, DetectSettings()))
+    assert [2, 900] in loud.tolist()
+    assert len(loud) <= 2
+
+
+def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
+    values = _hours(4)
+    values[1, 900:948] *= 1.25
+    values[1, 930] /= 1.25
+    found = judge_hours(values, DetectSettings())[1]
+    assert found[912:948].max() < 1e-3
+    assert found[952:].min() > 1e-3
+
+
+FORTNIGHT = 24 * 14
+
+
+def _fortnights(seed: int, *, weekend: float) -> np.ndarray:
+    """Twelve series of two weeks, each from another Monday on; NaN where there is none."""
+    random = np.random.default_rng(seed)
+    values = np.full((12, 24 * 7 * 40), np.nan)
+    hours = np.arange(FORTNIGHT)
+    shape = (10 + 5 * np.sin(hours % 24 / 4)) * np.where(hours // 24 % 7 >= 5, weekend, 1.0)
+    for i, row in enumerate(values):
+        begin = 24 * 7 * 3 * i
+        row[begin : begin + FORTNIGHT] = shape * np.exp(random.normal(0, 0.05, FORTNIGHT))
+    return values
+
+
+def _begins(values: np.ndarray) -> np.ndarray:
+    return np.argmax(np.isfinite(values), axis=1)
+
+
+def test_a_series_of_two_weeks_is_judged_from_its_first_days_on() -> None:
+    values = _fortnights(2, weekend=1.0)
+    for row, begin in zip(values, _begins(values), strict=True):
+        row[begin + 100 : begin + 106] *= 3  # its fifth day
+    loud = alerts(judge_hours(values, DetectSettings()), DetectSettings())
+    assert all(row[begin + 100] for row, begin in zip(loud, _begins(values), strict=True))
+    assert loud.sum() <= len(values) + 2
+
+
+def test_a_first_weekend_is_less_of_a_surprise_than_a_working_day() -> None:
+    values = _fortnights(3, weekend=1.5)
+    saturday = np.zeros(values.shape, dtype=np.bool_)
+    for row, begin in zip(saturday, _begins(values), strict=True):
+        row[begin + 24 * 5 : begin + 24 * 6] = True
+    told, otherwise = (
+        alerts(judge_hours(values, DetectSettings(), begin=begin), DetectSettings())[saturday].sum()
+        for begin in (0, 24 * 4)  # as it is, and as if the week had begun on a Friday
+    )
+    assert told < otherwise
+
+
+def test_hours_that_no_bill_names_have_no_verdict(tmp_path: Path) -> None:
+    first, hours = datetime(2026, 3, 2), np.setdiff1d(np.arange(600), np.arange(500, 530))  # noqa: DTZ001
+    table = pa.table(
+        {
+            "series_id": ["a"] * len(hours),
+            "ts": pa.array([first + timedelta(hours=int(hour)) for hour in hours], pa.timestamp("us")),
+            "cost": [10 + math.sin(hour) for hour in hours],
+        }
+    )
+    pq.write_table(table, tmp_path / "costs.parquet")
+    (tmp_path / "series.csv").write_text("series_id,score_from\na,2026-03-05\n")
+    task = {"freq": "h", "score_from": "2026-03-05 00:00:00", "score_to": "2026-03-26 23:00:00"}
+    (tmp_path / "task.json").write_text(json.dumps(task))
+    run(read_split(tmp_path), tmp_path / "verdicts.csv", jobs=1, progress=lambda _: None)
+    told = [line.split(",")[1] for line in (tmp_path / "verdicts.csv").read_text("utf-8").splitlines()[1:]]
+    assert told == [str(first + timedelta(hours=int(hour))) for hour in hours if hour >= 72]
+
+
+COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
+
+
+@settings(max_examples=20, deadline=None)
+@given(drawn=st.lists(COSTS, min_size=1, max_size=60), hours=st.sampled_from([1, 300, 400, 800]))
+def test_odd_hours_give_p_values(drawn: list[float], hours: int) -> None:
+    found = judge_hours(np.resize(np.array(drawn), hours)[None], DetectSettings())
+    assert ((found > 0) & (found <= 1)).all()
