@@ -19,8 +19,12 @@ from finops_ai.domain.series import FloatArray
 
 Cents = NDArray[np.int64]
 _ROUNDS = 12
-_LEAST_VARIANCE = 1e-9
+_LEAST_VARIANCE = 1e-9  # of the largest in a sum
+_LEAST_PART = 1e-9  # of a median: what has no width takes part in quantiles by its size
 _MOST_CENTS = 2.0**52
+_NOTHING = 1e-30
+_PASSES, _CLOSED = 8, 1e-12
+_STIFF = 1e-12  # of a sum's own variance: keeps the system regular where nothing of it may move
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +49,25 @@ def reconcile(values: FloatArray, variance: FloatArray, sums: Sequence[Sum], low
     columns = [node for one in sums for node in (one.parent, *one.children)]
     signs = [sign for one in sums for sign in (1.0, *[-1.0] * len(one.children))]
     law = scipy.sparse.csr_matrix((signs, (rows, columns)), shape=(len(sums), len(values)))
-    scale = np.maximum(variance, _LEAST_VARIANCE * max(float(variance.max()), _LEAST_VARIANCE))
+    scale = _movable(variance, sums)
     made = _projected(values, scale, law)
     limits = np.broadcast_to(lowest, made.shape)
     for day in np.flatnonzero((made < limits).any(axis=0)):
         made[:, day] = _limited(values[:, day], scale, law, limits[:, day], made[:, day])
     return _exact(made, sums)
+
+
+def _movable(variance: FloatArray, sums: Sequence[Sum]) -> FloatArray:
+    """`variance` with a little where there is none, by the smallest sum a node is part of.
+
+    Not by the largest of all, or a scope of a few dollars would move with the rounding of one of millions.
+    """
+    around = np.full(len(variance), np.inf)
+    for one in sums:
+        nodes = [one.parent, *one.children]
+        around[nodes] = np.minimum(around[nodes], variance[nodes].max())
+    least = np.where(np.isfinite(around), _LEAST_VARIANCE * around, 0.0)
+    return np.asarray(np.maximum(variance, np.maximum(least, _NOTHING)), dtype=np.float64)
 
 
 def _projected(values: FloatArray, scale: FloatArray, law: object) -> FloatArray:
@@ -60,9 +77,15 @@ def _projected(values: FloatArray, scale: FloatArray, law: object) -> FloatArray
     matrix = scipy.sparse.csr_matrix(law)
     weighed = matrix.multiply(scale[None]).tocsr()
     system = (weighed @ matrix.T).tocsc()
-    held = scipy.sparse.identity(system.shape[0], format="csc") * (1e-12 * float(scale.max()))  # all children held
-    pull = scipy.sparse.linalg.splu(system + held).solve(np.asarray(matrix @ values))
-    made: FloatArray = values - np.asarray(weighed.T @ pull)
+    own = system.diagonal()
+    held = scipy.sparse.diags(np.where(own > 0, _STIFF * own, 1.0), format="csc")
+    solved = scipy.sparse.linalg.splu(system + held)
+    made: FloatArray = values
+    for _ in range(_PASSES):  # variances far apart cost digits, which the next pass finds again
+        gap = np.asarray(matrix @ made)
+        if np.abs(gap).max() <= _CLOSED * np.abs(values).max():
+            break
+        made = made - np.asarray(weighed.T @ solved.solve(gap))
     return made
 
 
@@ -104,7 +127,7 @@ def allocate(bands: FloatArray, medians: FloatArray, sums: Sequence[Sum], lowest
     for one in sums:
         kids = list(one.children)
         away = table[one.parent] - medians[one.parent]
-        part = width[kids] + _LEAST_VARIANCE * (np.abs(medians[kids]) + _LEAST_VARIANCE)
+        part = width[kids] + _LEAST_PART * (np.abs(medians[kids]) + _LEAST_PART)
         share = part / part.sum(axis=0)
         room = np.maximum(medians[kids] - lowest[kids], 0.0)
         down = _filled(np.maximum(-away, 0.0), share, room)

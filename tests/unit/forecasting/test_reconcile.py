@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -100,10 +101,10 @@ def test_no_day_comes_to_less_than_is_billed_of_it(seed: int, credits: bool, day
         billed[one.parent] = billed[list(one.children)].sum(axis=0)
     found = coherent(family, list(billed))
     _adds_up(found)
-    for one, floor in zip(found, billed, strict=True):
+    for made, floor in zip(found, billed, strict=True):
         least = np.where(floor > 0, floor * (1 - 1e-6) - 1e-6, -np.inf)
-        assert (one.forecast.median >= least).all()
-        assert (one.forecast.quantiles >= least).all()
+        assert (made.forecast.median >= least).all()
+        assert (made.forecast.quantiles >= least).all()
 
 
 def test_the_surer_forecast_moves_less() -> None:
@@ -112,6 +113,15 @@ def test_the_surer_forecast_moves_less() -> None:
     moved = np.abs(made - values)[:, 0]
     assert moved[2] > 10 * moved[1]
     np.testing.assert_allclose(made[0], made[1] + made[2])
+
+
+def test_a_scope_of_dollars_beside_one_of_millions_moves_by_what_it_is_unsure_of() -> None:
+    sums = [Sum(parent=0, children=(1, 2)), Sum(parent=3, children=(4, 5))]
+    values = np.array([[3.1e6], [1e6], [2e6], [10.5], [4.0], [6.0]])
+    error = np.array([1e5, 5e4, 1e5, 2.0, 0.1, 0.2])
+    made = reconcile(values, np.square(error), sums, np.full((6, 1), -np.inf))
+    assert made[3, 0] == pytest.approx(made[4:, 0].sum())
+    assert np.all(np.abs(made - values)[4:, 0] < 0.1 * error[4:])  # the sum above them gives way
 
 
 def test_reconciled_forecasts_are_no_worse() -> None:
