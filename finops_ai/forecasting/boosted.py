@@ -30,6 +30,7 @@ _FIRST_ORIGIN = 56
 _YOUNGEST = 10  # days of history of the youngest examples
 _PER_SERIES = 12  # days ahead learned from one series at one origin
 _SEED = 4
+_ALIKE = 3  # boosters of other seeds whose mean is the median: what one learned by chance the others did not
 _LEAST_ROWS = 4_000  # fewer examples teach less than the regression knows
 _STEADY = (0.2, 20.0)  # how much more a steady series counts than a restless one, at least and at most
 
@@ -64,16 +65,19 @@ class Ahead:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Boosted:
-    """A trained model."""
+    """A trained model; what several boosters say of one thing counts as their mean."""
 
-    boosters: Mapping[str, Any]
+    boosters: Mapping[str, Sequence[Any]]
 
     def ahead(self, look: Lookback, origin: int, days: NDArray[np.intp], base: FloatArray) -> Ahead:
         """Forecast of the days `origin + days`; `base` (series, horizon_days) is the regression's from that origin."""
         told = features(look, origin, days, base)
         level = look.level(origin)[:, None]
         flat, shape = told.reshape(-1, told.shape[-1]), told.shape[:2]
-        learned = {name: one.predict(flat, num_threads=1).reshape(shape) for name, one in self.boosters.items()}
+        learned = {
+            name: np.mean([one.predict(flat, num_threads=1) for one in alike], axis=0).reshape(shape)
+            for name, alike in self.boosters.items()
+        }
         plain = base[:, days] / level
         start = compress(plain, _SMALL)
         low, middle, high = np.sort([expand(start + learned[name], _SMALL) for name in _LEVELS], axis=0)
@@ -147,16 +151,19 @@ def train(parts: Sequence[Examples], settings: ForecastSettings) -> Boosted | No
         "feature_fraction": 0.6,
         "bagging_fraction": 0.7,
         "bagging_freq": 1,
-        "seed": _SEED,
         "deterministic": True,
         "force_row_wise": True,
         "num_threads": 1,
         "verbose": -1,
     }
 
-    def fit(target: FloatArray, weight: FloatArray | None, level: float) -> Any:
+    def fit(target: FloatArray, weight: FloatArray | None, level: float) -> Sequence[Any]:
         data = lightgbm.Dataset(rows.told, target, weight=weight, params={"verbose": -1, "max_bin": 63})
-        return lightgbm.train({**fixed, "alpha": level}, data, num_boost_round=settings.boosted_rounds)
+        seeds = range(_SEED, _SEED + (_ALIKE if level == _LEVELS["middle"] else 1))
+        return [
+            lightgbm.train({**fixed, "alpha": level, "seed": seed}, data, num_boost_round=settings.boosted_rounds)
+            for seed in seeds
+        ]
 
     boosters = {name: fit(relative, counts, level) for name, level in _LEVELS.items()}
     return Boosted(boosters={**boosters, "plain": fit(rows.cost - rows.base, None, 0.5)})

@@ -64,7 +64,7 @@ def contest(group: Group, windows: Sequence[Window], horizon_days: int, settings
 
     candidates = [
         _baseline(group, windows, horizon_days, settings),
-        *(_cheap(one, group, windows, horizon_days) for one in (SeasonalNaive(), TrailingMean(), Theta())),
+        *(cheap(one, group, windows, horizon_days) for one in (SeasonalNaive(), TrailingMean(), Theta())),
     ]
     errors = np.stack([backtest_error(answer, one.past) for one in candidates])
     best = np.where(begun.sum(axis=1) < settings.cold_days, _COLD, 0)
@@ -122,7 +122,7 @@ def challenge(
             point = prophet.forecast(history, group.start, horizon_days, group.keys[row : row + 1])
         except NoFit:
             continue
-        if state.champions[row] == COMBINATION:
+        if COMBINATION in state.champions[row]:
             state.champions[row] = WITH_PROPHET
             state.point[row] = 0.5 * (state.point[row] + point[0])
             state.past[row] = 0.5 * (state.past[row] + past[0])
@@ -130,7 +130,8 @@ def challenge(
             state.champions[row], state.point[row], state.past[row] = prophet.name, point[0], past[0]
 
 
-def _cheap(forecaster: Forecaster, group: Group, windows: Sequence[Window], horizon_days: int) -> Candidate:
+def cheap(forecaster: Forecaster, group: Group, windows: Sequence[Window], horizon_days: int) -> Candidate:
+    """Today's forecast of one forecaster and those of the backtest."""
     past = np.full((len(group.keys), len(windows), horizon_days), np.nan)
     for k, window in enumerate(windows):
         past[:, k] = window.forecast(forecaster, group.keys)

@@ -25,6 +25,7 @@ from finops_ai.forecasting.intervals import (
     sum_offsets,
 )
 from finops_ai.forecasting.issue import VERSION, combine, plain_spread
+from finops_ai.forecasting.last_year import WITH_LAST_YEAR, follow_last_year
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
 from finops_ai.forecasting.position import month_ends
@@ -38,7 +39,7 @@ _REST_DAYS = 91
 _RESTS = 0.35  # share of days without cost that weekends and holidays do not reach: when it runs next is not known
 _FORECASTERS: tuple[type[Forecaster], ...] = (SeasonalNaive, TrailingMean, Theta, Baseline, ProphetForecaster)
 VERSIONED = {one.name: f"{one.name}/{one.version}" for one in _FORECASTERS}
-VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_PROPHET)}
+VERSIONED |= {name: f"{name}/{VERSION}" for name in (COMBINATION, WITH_LAST_YEAR, WITH_PROPHET)}
 
 OF_A_PART, OVER = 1, 2
 
@@ -88,6 +89,7 @@ def outlook(
     if taught:
         combine(state, spread, group, changes, past, taught, classes, settings)
     if past:
+        follow_last_year(state, group, past, horizon_days, settings)
         challenge(state, [row for row, i in enumerate(group.members) if i in dearest], group, past, settings)
     recent = np.nan_to_num(group.values[:, -_CLAMP_DAYS:])
     highest = settings.ceiling * np.maximum(recent.max(axis=1), 0.0)

@@ -1,0 +1,101 @@
+"""Last year's course again: what a series did around the same days a year ago, at the level of today.
+
+Where seasons are a series' own (cooling in summer, sales before Christmas) thirteen months of history tell more of the
+next weeks than any trend. Most bills have none, so that it has to win first, and by its course, not by its level.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.backtest import Window
+from finops_ai.forecasting.champion import COMBINATION, Contest, backtest_error, cheap
+from finops_ai.forecasting.matrix import Group
+from finops_ai.forecasting.settings import ForecastSettings
+
+WITH_LAST_YEAR = "last-year+combination"
+
+_YEAR, _WEEK = 364, 7  # weekdays are kept
+_LEVEL_DAYS = 28
+_AROUND = 7  # days on either side that are taken together
+_MOST = 3.0  # times up or down: a course, not an incident
+_SHARE, _FULL_DAYS = 0.5, 28  # its say, which it has in full from so many days ahead on: tomorrow is known better
+_LEAST_JUDGED = 60  # days of backtest
+
+
+class LastWeeks:
+    """The median of each weekday of the last four weeks; NaN where a day of them is not known."""
+
+    name = "last-weeks"
+    version = "1"
+
+    def forecast(self, history: FloatArray, start: date, horizon_days: int, keys: Sequence[str]) -> FloatArray:
+        size, days = history.shape
+        if days < _LEVEL_DAYS:
+            return np.full((size, horizon_days), np.nan)
+        profile = np.median(history[:, -_LEVEL_DAYS:].reshape(size, -1, _WEEK), axis=1)
+        return np.asarray(profile[:, np.arange(horizon_days) % _WEEK], dtype=np.float64)
+
+
+class LastYear:
+    """`LastWeeks` times how far the days around were above or below the month before them, a year ago."""
+
+    name = "last-year"
+    version = "1"
+
+    def forecast(self, history: FloatArray, start: date, horizon_days: int, keys: Sequence[str]) -> FloatArray:
+        """NaN where the history does not reach back so far."""
+        size, days = history.shape
+        then = days - _YEAR
+        if then < _LEVEL_DAYS:
+            return np.full((size, horizon_days), np.nan)
+        reach = history[:, then - _LEVEL_DAYS : then + horizon_days + _AROUND]
+        known = np.isfinite(reach)
+        sums, counts = _running(np.where(known, reach, 0.0)), _running(known)
+        first = _LEVEL_DAYS + np.arange(horizon_days) - _AROUND
+        last = np.minimum(first + 2 * _AROUND + 1, reach.shape[1])
+        near = _mean(sums, counts, first, last)
+        usual = _mean(sums, counts, np.zeros(1, dtype=np.intp), np.full(1, _LEVEL_DAYS))
+        course = np.clip(near / np.where(usual > 0, usual, np.nan), 1 / _MOST, _MOST)
+        return np.asarray(LastWeeks().forecast(history, start, horizon_days, keys) * course, dtype=np.float64)
+
+
+def follow_last_year(
+    state: Contest, group: Group, windows: Sequence[Window], horizon_days: int, settings: ForecastSettings
+) -> None:
+    """Give last year's course a say where it won, in place: over the weeks it starts from, and in the combination."""
+    if group.values.shape[1] < _YEAR + _LEVEL_DAYS + _LEAST_JUDGED // 2:
+        return
+    rival, flat = (cheap(one, group, windows, horizon_days) for one in (LastYear(), LastWeeks()))
+    say = _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
+    mixed = say * rival.past + (1 - say) * state.past
+    both = np.isfinite(state.answer) & np.isfinite(mixed)
+    answer = np.where(both, state.answer, np.nan)
+    course, level, mine, theirs = (backtest_error(answer, one) for one in (rival.past, flat.past, mixed, state.past))
+    margin = 1 - settings.challenge_margin
+    won = (course < level * margin) & (course < theirs * margin) & (mine < theirs)
+    won &= (both.sum(axis=(1, 2)) >= _LEAST_JUDGED) & np.isfinite(rival.point).all(axis=1)
+    for row in np.flatnonzero(won):
+        if state.champions[row] != COMBINATION:
+            continue
+        state.champions[row] = WITH_LAST_YEAR
+        state.errors[row][rival.name] = round(float(course[row]), 6)
+        state.point[row] = say * rival.point[row] + (1 - say) * state.point[row]
+        state.past[row] = np.where(np.isfinite(mixed[row]), mixed[row], state.past[row])
+
+
+def _running(values: FloatArray | NDArray[np.bool_]) -> FloatArray:
+    sums = np.zeros((values.shape[0], values.shape[1] + 1))
+    np.cumsum(values, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _mean(sums: FloatArray, counts: FloatArray, first: NDArray[np.intp], last: NDArray[np.intp]) -> FloatArray:
+    """Means from `first` to before `last`, (series, len(first)); NaN where less than a week is known."""
+    count = counts[:, last] - counts[:, first]
+    return np.where(count >= _WEEK, (sums[:, last] - sums[:, first]) / np.maximum(count, 1), np.nan)
