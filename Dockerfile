@@ -11,6 +11,8 @@ WORKDIR /srv/finops
 COPY finops_ai finops_ai
 COPY migrations migrations
 COPY config/policies config/policies
+# The user of the container may write nothing here, so every command would compile the program again.
+RUN python -m compileall -q finops_ai migrations
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONPATH=/srv/finops \
     PYTHONDONTWRITEBYTECODE=1 \

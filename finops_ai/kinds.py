@@ -1,4 +1,4 @@
-"""kind -> module for every plug-in family; the only list.
+"""kind -> module for every plug-in family; the only list. A module is loaded when its kind is first asked for.
 
 A plug-in is a module with `Settings` (what configuration may say of it) and `make` (settings and world to the part).
 A source of charges may also have `TAGS`, the tag keys it brings of its own, which are always kept, and `BILLED_BY`,
@@ -11,52 +11,61 @@ and a check) is what `doctor` checks of a source besides its deliveries. A catal
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import ModuleType
 
-from finops_ai.forges import folder as folder_forge
-from finops_ai.forges import gitea, github, gitlab, history, webhooks
-from finops_ai.sinks import alertmanager, email, folder, pagerduty, slack, webhook
-from finops_ai.sources import (
-    anthropic_usage,
-    argocd,
-    aws_cur,
-    azure_export,
-    flux,
-    focus_files,
-    gcp_billing,
-    gcp_prices,
-    kubernetes_api,
-    kubernetes_files,
-    litellm,
-    openai_usage,
-    opencost,
-    prometheus,
-    usage_files,
-)
+from finops_ai.forges import webhooks
 
-SOURCES: dict[str, ModuleType] = {
-    "anthropic_usage": anthropic_usage,
-    "aws_cur": aws_cur,
-    "azure_export": azure_export,
-    "focus_files": focus_files,
-    "gcp_billing": gcp_billing,
-    "litellm": litellm,
-    "openai_usage": openai_usage,
-    "opencost": opencost,
-}
-USAGE: dict[str, ModuleType] = {"prometheus": prometheus, "usage_files": usage_files}
-LIVE: dict[str, ModuleType] = {"kubernetes_api": kubernetes_api, "kubernetes_files": kubernetes_files}
-SINKS: dict[str, ModuleType] = {
-    "alertmanager": alertmanager,
-    "email": email,
-    "folder": folder,
-    "pagerduty": pagerduty,
-    "slack": slack,
-    "webhook": webhook,
-}
-FORGES: dict[str, ModuleType] = {"folder": folder_forge, "gitea": gitea, "github": github, "gitlab": gitlab}
-CHANGES: dict[str, ModuleType] = {"argocd": argocd, "flux": flux, "git": history}
-CATALOGUES: dict[str, ModuleType] = {"gcp": gcp_prices}
+
+class Family(Mapping[str, ModuleType]):
+    """Loading every plug-in would cost each command more time than most of them need for their answer."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._places = places
+
+    def __getitem__(self, kind: str) -> ModuleType:
+        return import_module(f"finops_ai.{self._places[kind]}")
+
+    def __contains__(self, kind: object) -> bool:
+        return kind in self._places
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places)
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+
+SOURCES = Family(
+    {
+        "anthropic_usage": "sources.anthropic_usage",
+        "aws_cur": "sources.aws_cur",
+        "azure_export": "sources.azure_export",
+        "focus_files": "sources.focus_files",
+        "gcp_billing": "sources.gcp_billing",
+        "litellm": "sources.litellm",
+        "openai_usage": "sources.openai_usage",
+        "opencost": "sources.opencost",
+    }
+)
+USAGE = Family({"prometheus": "sources.prometheus", "usage_files": "sources.usage_files"})
+LIVE = Family({"kubernetes_api": "sources.kubernetes_api", "kubernetes_files": "sources.kubernetes_files"})
+SINKS = Family(
+    {
+        "alertmanager": "sinks.alertmanager",
+        "email": "sinks.email",
+        "folder": "sinks.folder",
+        "pagerduty": "sinks.pagerduty",
+        "slack": "sinks.slack",
+        "webhook": "sinks.webhook",
+    }
+)
+FORGES = Family(
+    {"folder": "forges.folder", "gitea": "forges.gitea", "github": "forges.github", "gitlab": "forges.gitlab"}
+)
+CHANGES = Family({"argocd": "sources.argocd", "flux": "sources.flux", "git": "forges.history"})
+CATALOGUES = Family({"gcp": "sources.gcp_prices"})
 WEBHOOKS: dict[str, webhooks.Webhook] = {
     "gitea": webhooks.GITEA,
     "github": webhooks.GITHUB,

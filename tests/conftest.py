@@ -16,7 +16,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
-pytest_plugins = ("tests.database",)
+pytest_plugins = ("tests.database", "tests.played")
+
+# The command runs some hundred times as a process of its own. Where the surroundings forbid Python to keep what it
+# compiled, every one of them would compile the whole program again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import sqlalchemy as sa
@@ -12,6 +12,9 @@ from finops_ai.ledger import connect
 from finops_ai.world.postgres import embedded
 
 NUMBERS = itertools.count()
+
+NewDatabase = Callable[[str], str]
+"""Name of the template to the address of the new one."""
 
 
 @pytest.fixture(scope="session")
@@ -34,15 +37,21 @@ def template(server: sa.URL) -> str:
     return "ledger_template"
 
 
+@pytest.fixture(scope="session")
+def new_database(server: sa.URL) -> NewDatabase:
+    """Makes a copy of a database that nothing is connected to, and tells the address of the copy."""
+    return lambda template: _create(server, template)
+
+
 @pytest.fixture
-def empty_url(server: sa.URL) -> str:
+def empty_url(new_database: NewDatabase) -> str:
     """Address of a database without a schema."""
-    return _create(server, "template1")
+    return new_database("template1")
 
 
 @pytest.fixture
-def ledger_url(server: sa.URL, template: str) -> str:
-    return _create(server, template)
+def ledger_url(new_database: NewDatabase, template: str) -> str:
+    return new_database(template)
 
 
 @pytest.fixture
@@ -53,11 +62,16 @@ def ledger(ledger_url: str) -> Iterator[sa.Engine]:
 
 
 @pytest.fixture(scope="module")
-def ledger_of_module(server: sa.URL, template: str) -> Iterator[sa.Engine]:
+def ledger_of_module(new_database: NewDatabase, template: str) -> Iterator[sa.Engine]:
     """One ledger for the many examples of a property."""
-    engine = connect.open_engine(_create(server, template))
+    engine = connect.open_engine(new_database(template))
     yield engine
     engine.dispose()
+
+
+def name_of(address: str) -> str:
+    """Of the database at `address`."""
+    return str(sa.make_url(address).database)
 
 
 def _create(server: sa.URL, template: str) -> str:

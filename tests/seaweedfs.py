@@ -111,12 +111,14 @@ def free_ports(count: int) -> list[int]:
 class Wire:
     """What passed the proxy. Each answer to a ranged read takes the next of `cuts` and ends after so many bytes.
 
-    `read_bytes` counts what such answers brought, headers included.
+    `read_bytes` counts what such answers brought, headers included. `listed` is added to the query of each listing of
+    a container: pages grow short there, which servers make of thousands, where credentials do not sign the query.
     """
 
     url: str
     requests: list[str] = field(default_factory=list)
     cuts: list[int] = field(default_factory=list)
+    listed: str = ""
     read_bytes: int = 0
 
     def count(self, method: str, path: str) -> int:
@@ -146,6 +148,7 @@ def proxy(endpoint_url: str) -> Iterator[Wire]:
                         wire.requests += [line.decode() for line in lines]
                         reading = b"range:" in data.lower()
                         left = wire.cuts.pop(0) if reading and wire.cuts else None
+                        data = re.sub(rb"^(GET \S+[?&]comp=list\S*)", rb"\1" + wire.listed.encode(), data)
                     elif left is not None:
                         data, left = data[:left], left - len(data)
                     event.data.sendall(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -123,7 +123,7 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
     if document.problems and not document.tree:
         raise ConfigError(document.problems)
     variables.apply(document, environ)
-    plug_ins: dict[str, Any] = {family: _plug_ins(document, family, kinds.family(family)) for family in FAMILIES}
+    plug_ins: dict[str, Any] = {family: _plug_ins(document, family, getattr(kinds, family)) for family in FAMILIES}
     tree = {name: value for name, value in document.tree.items() if name not in FAMILIES and value is not None}
     try:
         sections = Sections.model_validate(tree)
@@ -168,7 +168,7 @@ def _read(path: Path | None) -> Document:
     raise ConfigError([ConfigProblem(file=str(file), message=message)])
 
 
-def _plug_ins(document: Document, family: str, settings: Mapping[str, type[BaseModel]]) -> tuple[PlugIn, ...]:
+def _plug_ins(document: Document, family: str, modules: Mapping[str, ModuleType]) -> tuple[PlugIn, ...]:
     """The settings of every item of a family that are right; what is wrong is added to the problems."""
     items = document.tree.get(family) or []
     if not isinstance(items, list):
@@ -176,8 +176,9 @@ def _plug_ins(document: Document, family: str, settings: Mapping[str, type[BaseM
         return ()
     found: list[PlugIn] = []
     for position, item in enumerate(items):
-        document.problems.extend(_wrong_with(document, (family, position), item, settings))
-        if isinstance(item, dict) and (model := settings.get(str(item.get("kind")))):
+        document.problems.extend(_wrong_with(document, (family, position), item, list(modules)))
+        if isinstance(item, dict) and (module := modules.get(str(item.get("kind")))):
+            model: type[BaseModel] = module.Settings
             try:
                 found.append(cast(PlugIn, model.model_validate(item)))
             except ValidationError as error:
@@ -185,18 +186,16 @@ def _plug_ins(document: Document, family: str, settings: Mapping[str, type[BaseM
     return tuple(found)
 
 
-def _wrong_with(
-    document: Document, key: Key, item: Any, settings: Mapping[str, type[BaseModel]]
-) -> Iterator[ConfigProblem]:
+def _wrong_with(document: Document, key: Key, item: Any, kinds: Sequence[str]) -> Iterator[ConfigProblem]:
     """What a plug-in's own model cannot know: its kind, and a name that is unique and fit to be part of others."""
     if not isinstance(item, dict):
         yield problem(document.origin(key), key, "must be a mapping with `name` and `kind`")
         return
     kind, name = item.get("kind"), item.get("name")
     if not isinstance(kind, str):
-        yield problem(document.origin(key), (*key, "kind"), f"is required{meant('', list(settings))}")
-    elif kind not in settings:
-        message = f"unknown kind {printable(kind, 60)!r}{meant(kind, list(settings))}"
+        yield problem(document.origin(key), (*key, "kind"), f"is required{meant('', kinds)}")
+    elif kind not in kinds:
+        message = f"unknown kind {printable(kind, 60)!r}{meant(kind, kinds)}"
         yield problem(document.origin((*key, "kind")), (*key, "kind"), message)
     if not isinstance(name, str):
         return

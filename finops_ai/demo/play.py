@@ -54,13 +54,14 @@ def play(folder: Path, *, as_of: date = AS_OF, reset: bool, tell: Tell, table: T
     config = load(files.layout.config, environ, kinds())
     with open_app(config, environ) as app:
         tell(f"PostgreSQL is up ({time.monotonic() - began:.1f} s)")
+        month_ends: Sequence[Mapping[str, Any]] = ()
         for back in MORNINGS:
             morning = as_of - timedelta(days=back)
             files = _world(folder, policies, as_of, morning)
-            _morning(app, morning, tell)
+            month_ends = _morning(app, morning, tell)
             if back == MORNINGS[0]:
                 _reviewed(files, as_of - timedelta(days=MERGED_DAYS_AGO), tell)
-        told = _told(app, files, as_of)
+        told = _told(app, files, as_of, month_ends)
         told |= _shown(app, files, told)
     _show(told, table)
     tell(f"done in {time.monotonic() - began:.0f} s")
@@ -83,13 +84,17 @@ def _world(folder: Path, policies: Path, as_of: date, known_on: date) -> DemoFil
     return write_demo(folder, policies=policies, as_of=as_of, known_on=known_on)
 
 
-def _morning(app: App, morning: date, tell: Tell) -> None:
-    """The whole chain as it would have run that day. Raises what a job raises."""
+def _morning(app: App, morning: date, tell: Tell) -> Sequence[Mapping[str, Any]]:
+    """The whole chain as it would have run that day, and the month ends it forecast. Raises what a job raises."""
+    forecast: Sequence[Mapping[str, Any]] = ()
     for outcome in app.run_all(end_of_day(morning)):
         counts = ", ".join(f"{count} {name}" for name, count in outcome.counts.items() if count) or "nothing new"
         tell(f"{morning}  {outcome.job:<10} {counts}")
         for problem in outcome.problems:
             tell(f"{morning}  {outcome.job:<10} {problem.severity}: {problem}")
+        if outcome.job == "forecast":
+            forecast = outcome.results
+    return forecast
 
 
 def _reviewed(files: DemoFiles, on: date, tell: Tell) -> None:
@@ -112,8 +117,8 @@ def _shown(app: App, files: DemoFiles, told: Mapping[str, Any]) -> dict[str, Any
     return {"page": str(place)}
 
 
-def _told(app: App, files: DemoFiles, as_of: date) -> dict[str, Any]:
-    """Everything the demo says, as plain data."""
+def _told(app: App, files: DemoFiles, as_of: date, month_ends: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Everything the demo says, as plain data; `month_ends` are those of the last morning."""
     now = end_of_day(as_of)
     episodes = app.episodes(now)
     pulls = app.pulls()
@@ -133,7 +138,7 @@ def _told(app: App, files: DemoFiles, as_of: date) -> dict[str, Any]:
             }
             for row in months
         ],
-        "forecast": [_month(row) for row in app.forecast(now, dry_run=True).results if len(row["scope"]) <= 1],
+        "forecast": [_month(row) for row in month_ends if len(row["scope"]) <= 1],
         "episodes": episodes,
         "planted": [_found(incident, episodes) for incident in files.incidents],
         "pulls": pulls,

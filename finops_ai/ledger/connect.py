@@ -130,15 +130,14 @@ def downgrade_one(engine: sa.Engine) -> None:
 
 
 def status(engine: sa.Engine) -> tuple[str | None, str]:
-    """Version of the schema (None: empty database) and the newest version that this program knows."""
-    from alembic.runtime.migration import MigrationContext
-    from alembic.script import ScriptDirectory
+    """Version of the schema (None: empty database) and the newest version that this program knows.
 
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:
-        raise RuntimeError("there is no migration")
+    Every command asks, so this does without Alembic, whose import costs more than most of the answers.
+    """
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision(), head
+        if connection.scalar(sa.text("SELECT to_regclass('alembic_version')")) is None:
+            return None, _newest()
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar_one_or_none(), _newest()
 
 
 @contextmanager
@@ -151,13 +150,22 @@ def _migrating(engine: sa.Engine) -> Iterator[Config]:
         connection.invalidate()
 
 
-def _config() -> Config:
-    from alembic.config import Config
+def _newest() -> str:
+    """Files of migrations begin with their version, each with the number after that of the one before."""
+    return max(file.name.partition("_")[0] for file in (_migrations() / "versions").glob("[0-9]*.py"))
 
+
+def _migrations() -> Path:
     package = Path(finops_ai.__file__).parent
     for folder in (package / "migrations", package.parent / "migrations"):  # installed, or in the repository
         if (folder / "env.py").exists():
-            config = Config()
-            config.set_main_option("script_location", str(folder).replace("%", "%%"))
-            return config
+            return folder
     raise RuntimeError(f"no migrations beside {package}: the installation is incomplete")
+
+
+def _config() -> Config:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_migrations()).replace("%", "%%"))
+    return config

@@ -92,7 +92,7 @@ def rows(
     if detail is None:
         raise ValueError("this mapping does not tell lines one by one")
     mapping = replace(mapping, reads=(*mapping.reads, *detail.reads))
-    with engine() as duck:
+    with engine(kept=False) as duck:  # IN_ORDER is for all of it
         staged = stage(parts, mapping, duck)
         with blame(staged, duck):
             con = duck.con

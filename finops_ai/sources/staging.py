@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import re
+import shutil
 import tempfile
+import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,13 +31,14 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 MEMORY_LIMIT = "640MB"
+SMALL_BYTES = 4_000_000
 MAX_PROBLEMS = 20
 THREADS = min(os.cpu_count() or 1, 8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """A DuckDB connection of its own, bounded in memory, and the folder it may spill to."""
+    """A DuckDB connection of its own, bounded in memory, and the folder for its parts."""
 
     con: DuckDBPyConnection
     scratch: Path
@@ -51,27 +55,67 @@ class Staged:
     rows: int
 
 
-@contextmanager
-def engine() -> Iterator[Engine]:
-    """DuckDB in UTC; what it says about running out of room becomes Unavailable."""
-    import duckdb
+class _Instance:
+    """A DuckDB bounded in memory, with room to spill to."""
 
-    with tempfile.TemporaryDirectory(prefix="finops-scan-", ignore_cleanup_errors=True) as folder:
+    def __init__(self) -> None:
+        import duckdb
+
+        self.spill = tempfile.mkdtemp(prefix="finops-spill-")
+        weakref.finalize(self, shutil.rmtree, self.spill, ignore_errors=True)
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
             "threads": THREADS,
-            "temp_directory": folder,
+            "temp_directory": self.spill,
             "autoinstall_known_extensions": False,
-            "preserve_insertion_order": False,
         }
-        con = duckdb.connect(config=options)
+        self.con = duckdb.connect(config=options)
+
+
+_idle: list[_Instance] = []
+atexit.register(_idle.clear)
+
+
+@contextmanager
+def engine(*, kept: bool = True) -> Iterator[Engine]:
+    """DuckDB in UTC; what it says about running out of room becomes Unavailable.
+
+    Starting one takes as long as a small scan, so one that was `kept` serves the next scan with a connection of its
+    own; nobody else has it meanwhile. Not kept: after a fault, after much data, whose memory it would hold on to, and
+    where the caller says so because of settings that only a new one has not.
+    """
+    import duckdb
+
+    with tempfile.TemporaryDirectory(prefix="finops-scan-", ignore_cleanup_errors=True) as folder:
+        instance = _idle_one() if kept else _Instance()
+        con, is_sound = instance.con.cursor(), False
         try:
-            con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
+            con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false")
             yield Engine(con=con, scratch=Path(folder))
+            is_sound = True
         except (duckdb.OutOfMemoryException, duckdb.IOException) as error:
             raise Unavailable(f"the scan found no room in memory or in {folder}: {first_line(error)}") from error
+        except Malformed:
+            is_sound = True
+            raise
         finally:
             con.close()
+            if kept and is_sound and _bytes_in(folder) < SMALL_BYTES:
+                _idle.append(instance)
+            else:
+                instance.con.close()
+
+
+def _idle_one() -> _Instance:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Instance()
+
+
+def _bytes_in(folder: str) -> int:
+    """Size of the parts that were laid out there, or are pointed to from there."""
+    return sum(file.stat().st_size for file in Path(folder).iterdir() if file.exists())
 
 
 def stage(parts: Iterable[tuple[str, Path]], mapping: LineMapping, engine: Engine) -> list[Staged]:

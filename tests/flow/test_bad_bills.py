@@ -6,15 +6,20 @@ import csv
 import gzip
 import io
 import json
+import shutil
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from finops_ai.demo.company import simulate
 from finops_ai.demo.exports import write_exports
-from tests.flow.conftest import Configure
+from tests.conftest import Finops
+from tests.database import NewDatabase, name_of
+from tests.flow.conftest import Program
 
 COST = "lineItem/UnblendedCost"
 DAY = date(2026, 4, 29)
@@ -74,17 +79,45 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", SPOILS)
-def test_it_is_refused_and_nothing_else_changes(name: str, configure: Configure, tmp_path: Path) -> None:
-    exports = tmp_path / "exports"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Good:
+    """Two months that were read, the database that has them, and what it answers."""
+
+    exports: Path
+    database_url: str
+    costs: Any
+
+
+def configured(folder: Path, database_url: str) -> Program:
+    """A program whose bill lies in `folder`/exports/aws."""
+    file = folder / "config" / "finops.yaml"
+    file.parent.mkdir()
+    file.write_text(f'sources:\n  - {{name: bill, kind: aws_cur, uri: "file://{folder / "exports" / "aws"}"}}\n')
+    return Program(finops=Finops(folder=folder), database_url=database_url)
+
+
+def costs(program: Program) -> Any:
+    return program("costs", "--group-by", "billing_period", "--output", "json").json
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase, template: str) -> Good:
+    """Read once; every case spoils a copy of the files beside a copy of the database."""
+    folder = tmp_path_factory.mktemp("good")
     company = simulate(as_of=DAY, start=date(2026, 3, 1), seed=7, incidents=False)
-    write_exports(company, exports, aws_layout="legacy")
-    program = configure(f"""
-        sources:
-          - {{name: bill, kind: aws_cur, uri: "file://{exports / "aws"}"}}
-    """)
+    write_exports(company, folder / "exports", aws_layout="legacy")
+    program = configured(folder, new_database(template))
     program("ingest")
-    before = program("costs", "--group-by", "billing_period", "--output", "json").json
+    return Good(exports=folder / "exports", database_url=program.database_url, costs=costs(program))
+
+
+@pytest.mark.parametrize("name", SPOILS)
+def test_it_is_refused_and_nothing_else_changes(
+    name: str, good: Good, new_database: NewDatabase, tmp_path: Path
+) -> None:
+    exports = tmp_path / "exports"
+    shutil.copytree(good.exports, exports)
+    program = configured(tmp_path, new_database(name_of(good.database_url)))
     april = next(path for path in sorted(exports.rglob("*Manifest.json")) if path.parent.name == "20260401-20260501")
     spoil, told = SPOILS[name]
     spoil(april, next(iter(sorted(april.parent.glob("*/*.csv.gz")))))
@@ -98,4 +131,4 @@ def test_it_is_refused_and_nothing_else_changes(name: str, configure: Configure,
         assert problem["line"] == 4
         assert problem["column"] == COST
         assert refused["rows_rejected"] == 1
-    assert program("costs", "--group-by", "billing_period", "--output", "json").json == before
+    assert costs(program) == good.costs

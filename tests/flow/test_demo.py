@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import json
-from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -26,18 +25,6 @@ PLANTED = {
     "token level shift": ("search", "claude-sonnet", "USE1-Claude-output-tokens"),
     "egress burst": ("data-platform", "(none)", "internet-egress"),
 }
-
-
-@pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Mapping[str, Any], Mapping[str, Any]]:
-    """The demo's folder and what it said, the first time and the second."""
-    finops = Finops(folder=tmp_path_factory.mktemp("demo"))
-    said = []
-    for _ in range(2):
-        ran = finops("demo", "--output", "json", timeout_seconds=280)
-        assert ran.exit_code == 0, ran.stderr
-        said.append(ran.json[0])
-    return finops.folder / ".finops-demo", said[0], said[1]
 
 
 def test_the_second_run_says_the_same_and_doubles_nothing(played: tuple[Path, Any, Any]) -> None:

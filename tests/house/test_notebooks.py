@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,16 +16,17 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
-def test_notebooks_run_on_the_demo(finops: Finops) -> None:
-    demo = finops("demo", "--folder", "demo", timeout_seconds=240)
-    assert demo.exit_code == 0, demo.stderr
+@pytest.mark.timeout(600)
+@pytest.mark.xdist_group("demo")
+def test_notebooks_run_on_the_demo(played: tuple[Path, Any, Any]) -> None:
+    demo = played[0]
+    finops = Finops(folder=demo.parent)
     assert NOTEBOOKS
     for notebook in NOTEBOOKS:
         done = subprocess.run(
             [sys.executable, notebook],
             cwd=finops.folder,
-            env=finops.environ({"DEMO_FOLDER": "demo", "MPLBACKEND": "Agg"}),
+            env=finops.environ({"DEMO_FOLDER": demo.name, "MPLBACKEND": "Agg"}),
             capture_output=True,
             text=True,
         )

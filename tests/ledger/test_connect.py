@@ -8,10 +8,12 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from finops_ai.domain.errors import ConfigError, Unavailable
 from finops_ai.ledger import connect
 from finops_ai.ledger.tables import metadata
+from tests.conftest import ROOT
 
 
 def relations(engine: sa.Engine) -> list[str]:
@@ -33,6 +35,15 @@ def test_upgrade_from_empty_all_the_way_down_and_up_again(empty_url: str) -> Non
     assert relations(engine) == ["alembic_version", "alembic_version_pkc"]
     connect.upgrade(engine)
     assert relations(engine) == whole
+    engine.dispose()
+
+
+def test_the_newest_version_is_the_one_alembic_finds(empty_url: str) -> None:
+    engine = connect.open_engine(empty_url)
+    assert connect.status(engine) == (None, ScriptDirectory(str(ROOT / "migrations")).get_current_head())
+    connect.upgrade(engine)
+    with engine.connect() as connection:
+        assert connect.status(engine)[0] == MigrationContext.configure(connection).get_current_revision()
     engine.dispose()
 
 
