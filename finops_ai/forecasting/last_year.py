@@ -28,57 +28,66 @@ _SHARE, _FULL_DAYS = 0.5, 28  # its say, which it has in full from so many days 
 _LEAST_JUDGED = 60  # days of backtest
 
 
-class LastWeeks:
-    """The median of each weekday of the last four weeks; NaN where a day of them is not known."""
+class Growth:
+    """The weekdays of the last four weeks, growing as they did in the year before: what is left without a course."""
 
-    name = "last-weeks"
+    name = "growth"
     version = "1"
 
     def forecast(self, history: FloatArray, start: date, horizon_days: int, keys: Sequence[str]) -> FloatArray:
-        size, days = history.shape
-        if days < _LEVEL_DAYS:
-            return np.full((size, horizon_days), np.nan)
-        profile = np.median(history[:, -_LEVEL_DAYS:].reshape(size, -1, _WEEK), axis=1)
-        return np.asarray(profile[:, np.arange(horizon_days) % _WEEK], dtype=np.float64)
+        """NaN where the history does not reach back so far."""
+        return _ahead(history, horizon_days, seasonal=False)
 
 
 class LastYear:
-    """`LastWeeks` times how far the days around were above or below the month before them, a year ago."""
+    """The weekdays of the last four weeks times how far the days around lay from the month before them, a year ago."""
 
     name = "last-year"
     version = "1"
 
     def forecast(self, history: FloatArray, start: date, horizon_days: int, keys: Sequence[str]) -> FloatArray:
         """NaN where the history does not reach back so far."""
-        size, days = history.shape
-        then = days - _YEAR
-        if then < _LEVEL_DAYS:
-            return np.full((size, horizon_days), np.nan)
-        reach = history[:, then - _LEVEL_DAYS : then + horizon_days + _AROUND]
-        known = np.isfinite(reach)
-        sums, counts = _running(np.where(known, reach, 0.0)), _running(known)
-        first = _LEVEL_DAYS + np.arange(horizon_days) - _AROUND
-        last = np.minimum(first + 2 * _AROUND + 1, reach.shape[1])
-        near = _mean(sums, counts, first, last)
-        usual = _mean(sums, counts, np.zeros(1, dtype=np.intp), np.full(1, _LEVEL_DAYS))
-        course = np.clip(near / np.where(usual > 0, usual, np.nan), 1 / _MOST, _MOST)
-        return np.asarray(LastWeeks().forecast(history, start, horizon_days, keys) * course, dtype=np.float64)
+        return _ahead(history, horizon_days, seasonal=True)
+
+
+def _ahead(history: FloatArray, horizon_days: int, *, seasonal: bool) -> FloatArray:
+    size, days = history.shape
+    then, ahead = days - _YEAR, np.arange(horizon_days)
+    if then < _LEVEL_DAYS:
+        return np.full((size, horizon_days), np.nan)
+    reach = history[:, then - _LEVEL_DAYS : then + horizon_days + _AROUND]
+    known = np.isfinite(reach)
+    sums, counts = _running(np.where(known, reach, 0.0)), _running(known)
+    usual = _mean(sums, counts, np.zeros(1, dtype=np.intp), np.full(1, _LEVEL_DAYS))
+    usual = np.where(usual > 0, usual, np.nan)
+    weeks = history[:, -_LEVEL_DAYS:].reshape(size, -1, _WEEK)
+    if seasonal:
+        first = _LEVEL_DAYS + ahead - _AROUND
+        times = _mean(sums, counts, first, np.minimum(first + 2 * _AROUND + 1, reach.shape[1])) / usual
+    else:
+        year = np.clip(weeks.mean(axis=(1, 2))[:, None] / usual, 1 / _MOST, _MOST)
+        times = year ** (ahead / _YEAR)
+    profile = np.median(weeks, axis=1)[:, ahead % _WEEK]
+    return np.asarray(profile * np.clip(times, 1 / _MOST, _MOST), dtype=np.float64)
 
 
 def follow_last_year(
     state: Contest, group: Group, windows: Sequence[Window], horizon_days: int, settings: ForecastSettings
 ) -> None:
-    """Give last year's course a say where it won, in place: over the weeks it starts from, and in the combination."""
+    """Give last year's course a say where it won, in place: over the combination, its parts, and a year's growth.
+
+    What grows steadily grew last year too; that is no course.
+    """
     if group.values.shape[1] < _YEAR + _LEVEL_DAYS + _LEAST_JUDGED // 2:
         return
-    rival, flat = (cheap(one, group, windows, horizon_days) for one in (LastYear(), LastWeeks()))
+    rival, grown = (cheap(one, group, windows, horizon_days) for one in (LastYear(), Growth()))
     say = _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
     mixed = say * rival.past + (1 - say) * state.past
     both = np.isfinite(state.answer) & np.isfinite(mixed)
     answer = np.where(both, state.answer, np.nan)
-    course, level, mine, theirs = (backtest_error(answer, one) for one in (rival.past, flat.past, mixed, state.past))
-    margin = 1 - settings.challenge_margin
-    won = (course < level * margin) & (course < theirs * margin) & (mine < theirs)
+    course, mine = backtest_error(answer, rival.past), backtest_error(answer, mixed)
+    others = [backtest_error(answer, one) for one in (state.past, grown.past, *(one.past for one in state.candidates))]
+    won = (course < np.min(others, axis=0) * (1 - settings.challenge_margin)) & (mine < others[0])
     won &= (both.sum(axis=(1, 2)) >= _LEAST_JUDGED) & np.isfinite(rival.point).all(axis=1)
     for row in np.flatnonzero(won):
         if state.champions[row] != COMBINATION:

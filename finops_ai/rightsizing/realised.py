@@ -175,7 +175,7 @@ def _wander(pairs: Sequence[tuple[FloatArray, FloatArray]], days_before: int) ->
     found = []
     for own, course in pairs:
         sums = [part[:days_before].reshape(-1, WEEK).sum(axis=1) for part in (own, course)]
-        if len(sums[0]) < _WANDER_WEEKS or min(float(one.min()) for one in sums) <= 0:
+        if len(sums[0]) < _WANDER_WEEKS or min(float(one.min()) for one in sums) < _NOTHING:
             continue
         level = np.log(sums[0] / sums[1])
         far = len(level) // 2 + 1
