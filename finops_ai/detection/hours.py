@@ -24,7 +24,6 @@ _DRIFT_HOURS = (6, 24, 72)
 _BACK_HOURS = 4
 _LEARN = 28 * DAY
 _DAYS = 7
-
 _KNOWN_DAYS = 14  # of a series: from then on its past errors are the usual ones
 _NEW_KIND = 2.0  # how much wider a first weekend, or first days after one, is taken to be
 _LEVEL = 2 * WEEK
@@ -65,7 +64,7 @@ def _walk(seen: FloatArray, fit: FloatArray, begin: int, settings: DetectSetting
     parts = [(rise, doubt), *zip(drift, (doubt, doubt**2, doubt**2), strict=True), (-rise, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
-        each = [_p(part, usual[:, past], wider, past, now, settings) for part, wider in parts]
+        each = [_p(part, usual[:, past], wider[:, now], past, now, settings) for part, wider in parts]
         joined = np.stack([each[0] / _PARTS[0], _least(each[1:-1]) / _PARTS[1], each[-1] / _PARTS[2]])
         p_value[:, now] = np.minimum(joined.min(axis=0), 1.0)
         usual[:, now] = p_value[:, now] > _STRANGE
@@ -174,7 +173,7 @@ def _p(
 ) -> FloatArray:
     learned = np.where(usual, part[:, past], np.nan)
     unit = usual_error(learned, settings)[:, None]
-    return Tail.of([learned / unit]).p_value(part[:, now] / (unit * wider[:, now]))
+    return Tail.of([learned / unit]).p_value(part[:, now] / (unit * wider))
 
 
 def _least(parts: list[FloatArray]) -> FloatArray:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.backtest import Window
 from finops_ai.forecasting.champion import COMBINATION, Contest, backtest_error, cheap
+from finops_ai.forecasting.lookback import running
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.settings import ForecastSettings
 
@@ -57,7 +58,7 @@ def _ahead(history: FloatArray, horizon_days: int, *, seasonal: bool) -> FloatAr
         return np.full((size, horizon_days), np.nan)
     reach = history[:, then - _LEVEL_DAYS : then + horizon_days + _AROUND]
     known = np.isfinite(reach)
-    sums, counts = _running(np.where(known, reach, 0.0)), _running(known)
+    sums, counts = running(np.where(known, reach, 0.0)), running(known)
     usual = _mean(sums, counts, np.zeros(1, dtype=np.intp), np.full(1, _LEVEL_DAYS))
     usual = np.where(usual > 0, usual, np.nan)
     weeks = history[:, -_LEVEL_DAYS:].reshape(size, -1, _WEEK)
@@ -78,7 +79,8 @@ def follow_last_year(
 
     What grows steadily grew last year too; that is no course.
     """
-    if group.values.shape[1] < _YEAR + _LEVEL_DAYS + _LEAST_JUDGED // 2:
+    combined = np.array([one == COMBINATION for one in state.champions], dtype=np.bool_)
+    if not combined.any() or group.values.shape[1] < _YEAR + _LEVEL_DAYS + _LEAST_JUDGED // 2:
         return
     rival, grown = (cheap(one, group, windows, horizon_days) for one in (LastYear(), Growth()))
     say = _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
@@ -89,19 +91,11 @@ def follow_last_year(
     others = [backtest_error(answer, one) for one in (state.past, grown.past, *(one.past for one in state.candidates))]
     won = (course < np.min(others, axis=0) * (1 - settings.challenge_margin)) & (mine < others[0])
     won &= (both.sum(axis=(1, 2)) >= _LEAST_JUDGED) & np.isfinite(rival.point).all(axis=1)
-    for row in np.flatnonzero(won):
-        if state.champions[row] != COMBINATION:
-            continue
+    for row in np.flatnonzero(won & combined):
         state.champions[row] = WITH_LAST_YEAR
         state.errors[row][rival.name] = round(float(course[row]), 6)
         state.point[row] = say * rival.point[row] + (1 - say) * state.point[row]
         state.past[row] = np.where(np.isfinite(mixed[row]), mixed[row], state.past[row])
-
-
-def _running(values: FloatArray | NDArray[np.bool_]) -> FloatArray:
-    sums = np.zeros((values.shape[0], values.shape[1] + 1))
-    np.cumsum(values, axis=1, out=sums[:, 1:])
-    return sums
 
 
 def _mean(sums: FloatArray, counts: FloatArray, first: NDArray[np.intp], last: NDArray[np.intp]) -> FloatArray:

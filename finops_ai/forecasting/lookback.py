@@ -44,12 +44,12 @@ class Lookback:
         week_step = np.full_like(values, np.nan)
         week_step[:, 7:] = np.abs(values[:, 7:] - values[:, :-7])
         self._sums = {
-            "cost": _running(plain),
-            "size": _running(np.abs(plain)),
-            "zero": _running(known & (np.abs(plain) < _TINY)),
-            "known": _running(known),
-            "step": _running(np.nan_to_num(week_step)),
-            "steps": _running(np.isfinite(week_step)),
+            "cost": running(plain),
+            "size": running(np.abs(plain)),
+            "zero": running(known & (np.abs(plain) < _TINY)),
+            "known": running(known),
+            "step": running(np.nan_to_num(week_step)),
+            "steps": running(np.isfinite(week_step)),
         }
         self.surprise = self._surprise()
 
@@ -110,7 +110,8 @@ def quiet(reduce: Callable[..., FloatArray], values: FloatArray) -> FloatArray:
         return np.asarray(reduce(values, axis=0), dtype=np.float64)
 
 
-def _running(values: NDArray[np.float64] | NDArray[np.bool_]) -> FloatArray:
+def running(values: NDArray[np.float64] | NDArray[np.bool_]) -> FloatArray:
+    """Sums of the days before each and of all, (series, days + 1)."""
     sums = np.zeros((values.shape[0], values.shape[1] + 1))
     np.cumsum(values, axis=1, out=sums[:, 1:])
     return sums

@@ -80,10 +80,10 @@ def _projected(values: FloatArray, scale: FloatArray, law: object) -> FloatArray
     own = system.diagonal()
     held = scipy.sparse.diags(np.where(own > 0, _STIFF * own, 1.0), format="csc")
     solved = scipy.sparse.linalg.splu(system + held)
-    made: FloatArray = values
+    made, closed = values, _CLOSED * np.abs(values).max()
     for _ in range(_PASSES):  # variances far apart cost digits, which the next pass finds again
         gap = np.asarray(matrix @ made)
-        if np.abs(gap).max() <= _CLOSED * np.abs(values).max():
+        if np.abs(gap).max() <= closed:
             break
         made = made - np.asarray(weighed.T @ solved.solve(gap))
     return made

@@ -25,6 +25,7 @@ from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.naive import SeasonalNaive
 from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.prophet import NoFit, ProphetForecaster
+from tests.benchmarks.judge import judge
 from tests.benchmarks.pages import FOLDER
 
 HORIZONS = (7, 30, 90)
@@ -90,16 +91,13 @@ def _forecasts(
 
 def _judged(rows: list[tuple[Any, ...]]) -> Errors:
     """What the set's own judge says of rows of series, origin, day and median."""
-    if str(FOLDER.parents[1]) not in sys.path:
-        sys.path.append(str(FOLDER.parents[1]))
-    judge = importlib.import_module("costbench.score").score_forecast
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "medians.csv"
         with path.open("w", encoding="utf-8", newline="") as lines:
             writer = csv.writer(lines)
             writer.writerow(production.COLUMNS)
             writer.writerows((*row[:3], *[row[3]] * (len(production.COLUMNS) - 3)) for row in rows)
-        every, each = judge(FOLDER, path), judge(FOLDER, path, "archetype")
+        every, each = judge("forecast")(FOLDER, path), judge("forecast")(FOLDER, path, "archetype")
     found = {("all", h): float(every.loc[h, "mase"]) for h in HORIZONS}
     return found | {(kind, h): float(each.loc[(kind, h), "mase"]) for kind, h in each.index}
 

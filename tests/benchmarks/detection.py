@@ -26,6 +26,7 @@ import numpy as np
 from finops_ai.app import evaluation_detection as production
 from finops_ai.app.evaluation import Split, read_split
 from finops_ai.domain.series import FloatArray
+from tests.benchmarks.judge import judge
 from tests.benchmarks.pages import FOLDER
 
 _AGE = 2
@@ -171,21 +172,19 @@ def recalls(folder: Path, rows: Sequence[tuple[Any, ...]], *, by_archetype: bool
     """Recall of "all" and, `by_archetype`, of each of them at the one global threshold."""
     import pandas as pd
 
-    if str(folder.parents[1]) not in sys.path:
-        sys.path.append(str(folder.parents[1]))
-    judge = importlib.import_module("costbench.score").score_detection
+    scored = judge("detection")
     table = pd.DataFrame(rows, columns=["series_id", "date", "known_on", "score"])
     table["alert"] = 0
     with tempfile.TemporaryDirectory() as home:
         path = Path(home) / "scores.csv"
         table.to_csv(path, index=False)
-        every = judge(folder, path).loc["all"]
+        every = scored(folder, path).loc["all"]
         if not by_archetype:
             return {"all": float(every["recall@1"])}
         line = every["threshold@1"]
         table["alert"] = (table["score"] >= line).astype(int)
         table.to_csv(path, index=False)
-        found = judge(folder, path, "archetype")
+        found = scored(folder, path, "archetype")
     recall: dict[str, float] = found["recall"].to_dict()
     return recall
 

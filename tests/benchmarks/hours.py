@@ -7,9 +7,7 @@ that begins within an incident is left out; the first three days of each are not
 from __future__ import annotations
 
 import json
-import sys
 import tempfile
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from finops_ai.app import evaluation_detection as production
 from finops_ai.app.evaluation import read_split
+from tests.benchmarks.judge import judge
 from tests.benchmarks.pages import FOLDER
 
 HOURLY = FOLDER.parent / "hourly"
@@ -81,9 +80,7 @@ def last_week(folder: Path, path: Path) -> None:
 
 def scored(folder: Path, path: Path) -> pd.Series:
     """The judge's line for all series."""
-    if str(FOLDER.parents[1]) not in sys.path:
-        sys.path.append(str(FOLDER.parents[1]))
-    line: pd.Series = import_module("costbench.score").score_detection(folder, path).loc["all"]
+    line: pd.Series = judge("detection")(folder, path).loc["all"]
     return line
 
 

@@ -31,12 +31,14 @@ class Program:
 Configure = Callable[[str], Program]
 
 
+def configured(finops: Finops, database_url: str, text: str) -> Program:
+    """A program in the folder of `finops` with `text` as its configuration."""
+    file = finops.folder / "config" / "finops.yaml"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text(textwrap.dedent(text), encoding="utf-8")
+    return Program(finops=finops, database_url=database_url)
+
+
 @pytest.fixture
 def configure(finops: Finops, ledger_url: str) -> Configure:
-    def make(text: str) -> Program:
-        file = finops.folder / "config" / "finops.yaml"
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(textwrap.dedent(text), encoding="utf-8")
-        return Program(finops=finops, database_url=ledger_url)
-
-    return make
+    return lambda text: configured(finops, ledger_url, text)

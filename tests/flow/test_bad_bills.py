@@ -19,7 +19,7 @@ from finops_ai.demo.company import simulate
 from finops_ai.demo.exports import write_exports
 from tests.conftest import Finops
 from tests.database import NewDatabase, name_of
-from tests.flow.conftest import Program
+from tests.flow.conftest import Program, configured
 
 COST = "lineItem/UnblendedCost"
 DAY = date(2026, 4, 29)
@@ -88,12 +88,10 @@ class Good:
     costs: Any
 
 
-def configured(folder: Path, database_url: str) -> Program:
+def billed(folder: Path, database_url: str) -> Program:
     """A program whose bill lies in `folder`/exports/aws."""
-    file = folder / "config" / "finops.yaml"
-    file.parent.mkdir()
-    file.write_text(f'sources:\n  - {{name: bill, kind: aws_cur, uri: "file://{folder / "exports" / "aws"}"}}\n')
-    return Program(finops=Finops(folder=folder), database_url=database_url)
+    text = f'sources:\n  - {{name: bill, kind: aws_cur, uri: "file://{folder / "exports" / "aws"}"}}\n'
+    return configured(Finops(folder=folder), database_url, text)
 
 
 def costs(program: Program) -> Any:
@@ -106,7 +104,7 @@ def good(tmp_path_factory: pytest.TempPathFactory, new_database: NewDatabase, te
     folder = tmp_path_factory.mktemp("good")
     company = simulate(as_of=DAY, start=date(2026, 3, 1), seed=7, incidents=False)
     write_exports(company, folder / "exports", aws_layout="legacy")
-    program = configured(folder, new_database(template))
+    program = billed(folder, new_database(template))
     program("ingest")
     return Good(exports=folder / "exports", database_url=program.database_url, costs=costs(program))
 
@@ -117,7 +115,7 @@ def test_it_is_refused_and_nothing_else_changes(
 ) -> None:
     exports = tmp_path / "exports"
     shutil.copytree(good.exports, exports)
-    program = configured(tmp_path, new_database(name_of(good.database_url)))
+    program = billed(tmp_path, new_database(name_of(good.database_url)))
     april = next(path for path in sorted(exports.rglob("*Manifest.json")) if path.parent.name == "20260401-20260501")
     spoil, told = SPOILS[name]
     spoil(april, next(iter(sorted(april.parent.glob("*/*.csv.gz")))))
