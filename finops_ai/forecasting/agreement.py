@@ -1,8 +1,9 @@
 """Scopes within scopes agree before their bands are drawn: today's forecasts add up, and so do those of the backtest.
 
 Errors are then those of forecasts that add up, and bands drawn from them hold for what is told. MinTrace with a
-diagonal covariance (S. L. Wickramasuriya, G. Athanasopoulos, R. J. Hyndman, JASA 114 (2019)), that of mean absolute
-backtest errors.
+diagonal covariance (S. L. Wickramasuriya, G. Athanasopoulos, R. J. Hyndman, JASA 114 (2019)) made of mean absolute
+backtest errors, to a power above the second: what is asked is that no level errs more than alone, in errors of its own
+scopes, so that the unsure give way more than least squares would have them.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ _UNINFORMED = 1e4  # times the variance: how little a forecast is worth that was
 _LEAST_DAYS = 20  # judged days from which on a scope's own error counts more than its unit
 _RIGHT = 1e-3  # of the usual error: so small a difference is none
 _USUAL_ERROR = 0.5  # units, where nothing was judged
+_GIVES_WAY = 3.0  # power of the usual error
 
 
 def agree(outlooks: Sequence[Outlook], series: Sequence[CostSeries]) -> None:
@@ -83,16 +85,16 @@ def _informed(variance: FloatArray, told: NDArray[np.int8], sums: Sequence[Sum])
 
 
 def _variance(answer: FloatArray, past: FloatArray, below: FloatArray, above: FloatArray) -> FloatArray:
-    """Squared mean absolute error of each scope's backtest, (scopes,), drawn to what its units say while it is short.
+    """How far each scope gives way, (scopes,): by its mean absolute backtest error, drawn to its units while short.
 
-    Absolute, because one incident would otherwise make a scope's forecast worth nothing. A scope that is right on most
-    days, as a fee is that costs nothing on them, has no error to spare.
+    An error counts as no more than the width of a band, or one incident would make a scope's forecast worth nothing. A
+    scope that is right on most days, as a fee is that costs nothing on them, has no error to spare.
     """
-    error = np.sort(np.abs(answer - past).reshape(len(answer), -1), axis=1)
+    width = (below + above).mean(axis=1)
+    error = np.sort(np.minimum(np.abs(answer - past).reshape(len(answer), -1), width[:, None]), axis=1)
     count: NDArray[np.intp] = np.isfinite(error).sum(axis=1)
     own = np.where(np.isfinite(error), error, 0.0).sum(axis=1)
-    unit = _USUAL_ERROR * 0.5 * (below + above).mean(axis=1)
-    usual = (own + _LEAST_DAYS * unit) / (count + _LEAST_DAYS)
+    usual = (own + _LEAST_DAYS * _USUAL_ERROR * 0.5 * width) / (count + _LEAST_DAYS)
     middle = error[np.arange(len(error)), np.maximum(count - 1, 0) // 2] if error.shape[1] else usual
     right = (count >= _LEAST_DAYS) & (middle <= _RIGHT * usual)
-    return np.asarray(np.square(np.where(right, 0.0, usual)), dtype=np.float64)
+    return np.asarray(np.where(right, 0.0, usual) ** _GIVES_WAY, dtype=np.float64)

@@ -22,6 +22,7 @@ COMBINATION = "combination"
 WITH_PROPHET = "prophet+combination"
 """Where Prophet beats the combination each has half a say: what won three windows need not win the fourth."""
 
+_SHARE, _FULL_DAYS = 0.5, 28  # a challenger's say, in full from so many days ahead on: tomorrow is known better
 _COLD = 1  # the place of the seasonal naive among the candidates
 
 
@@ -93,7 +94,8 @@ def challenge(
 ) -> None:
     """Let Prophet compete on some `rows`: its winners replace the champion in place, where it fails nothing changes.
 
-    It is judged on the newest windows whose answer is whole, the champion on the same ones.
+    It is judged on the newest windows whose answer is whole, the champion on the same ones, and has to win all of them:
+    three windows of one series are few.
     """
     prophet = ProphetForecaster()
     horizon_days = state.point.shape[1]
@@ -117,17 +119,32 @@ def challenge(
             )
             if np.isfinite(mine[0]):
                 state.errors[row][prophet.name] = round(float(mine[0]), 6)
-            if not mine[0] < theirs[0] * (1 - settings.challenge_margin):
+            if not (mine[0] < theirs[0] * (1 - settings.challenge_margin) and _ahead_in_each(state, row, past)):
                 continue
             point = prophet.forecast(history, group.start, horizon_days, group.keys[row : row + 1])
         except NoFit:
             continue
         if COMBINATION in state.champions[row]:
+            part = say(horizon_days)
             state.champions[row] = WITH_PROPHET
-            state.point[row] = 0.5 * (state.point[row] + point[0])
-            state.past[row] = 0.5 * (state.past[row] + past[0])
+            state.point[row] = part * point[0] + (1 - part) * state.point[row]
+            state.past[row] = part * past[0] + (1 - part) * state.past[row]
         else:
             state.champions[row], state.point[row], state.past[row] = prophet.name, point[0], past[0]
+
+
+def say(horizon_days: int) -> FloatArray:
+    """How much a challenger counts that beat the combination, for each day ahead (horizon_days,)."""
+    return _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
+
+
+def _ahead_in_each(state: Contest, row: int, past: FloatArray) -> bool:
+    """Whether `past` (1, windows, horizon_days) errs no more than the champion in each window that judges both."""
+    both = np.isfinite(past[0]) & np.isfinite(state.past[row]) & np.isfinite(state.answer[row])
+    mine, theirs = (
+        np.where(both, np.abs(one - state.answer[row]), 0.0).sum(axis=1) for one in (past[0], state.past[row])
+    )
+    return bool((mine <= theirs).all())
 
 
 def cheap(forecaster: Forecaster, group: Group, windows: Sequence[Window], horizon_days: int) -> Candidate:

@@ -1,10 +1,10 @@
 """Bands whose width was measured: split conformal quantiles of backtest errors, for days and for sums of days.
 
 Errors are measured in a day's unit: how far a learned model lets the day go to that side, or without one half the
-forecast and half the usual cost. Each series has its own usual error per horizon, shrunk to its class while it is
-young; the shape around it is pooled over the class, and a class is scopes of one kind that rest alike. Conformal
-prediction, classes apart as in its "Mondrian" form: V. Vovk et al., "Algorithmic Learning in a Random World" (2005);
-J. Lei et al., JASA 113 (2018).
+forecast and half the usual cost. With a learned unit a series speaks for itself a little (`Residuals.sizes`); without
+one each has its own usual error per horizon, shrunk to its class while it is young. The shape around it is pooled over
+the class, and a class is scopes of one kind that rest alike. Conformal prediction, classes apart as in its "Mondrian"
+form: V. Vovk et al., "Algorithmic Learning in a Random World" (2005); J. Lei et al., JASA 113 (2018).
 """
 
 from __future__ import annotations
@@ -27,8 +27,11 @@ _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
 _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
-POOLED = 10**9
-"""A shrinkage at which series do not speak for themselves: their units do it already."""
+LEARNED = None
+"""The shrinkage of learned units, which tell most of how series differ: `Residuals.sizes` is all they add."""
+_OWN = 0.25  # power of a series' size beside its class that counts: its errors come from a few months only
+_WIDEST = 6.0  # units: an error counts at most so much in a size, or one incident would widen all bands of a series
+_SIZES = (1 / 3, 3.0)
 _CENT = 0.005  # amounts are shown to the cent
 _FOLDS = 3  # parts into which the windows are cut to measure coverage
 _ENOUGH = 30  # judged days below which a measured coverage would be chance
@@ -57,6 +60,25 @@ class Residuals:
         error, below, above = (np.cumsum(x, axis=2) for x in (self.answer - self.forecast, self.below, self.above))
         return _in_units(error, below, above)
 
+    def sizes(self) -> FloatArray:
+        """By how much a series errs more or less than its class, drawn to 1, (series,); 1 where nothing was judged."""
+        error = np.minimum(np.abs(self.days()), _WIDEST)
+        weighed, weight, start = np.zeros(len(error)), np.zeros(len(error)), 0
+        for last in BUCKETS:
+            part = error[:, :, start:last]
+            known = np.isfinite(part)
+            count = known.sum(axis=(1, 2))
+            own = np.where(known, part, 0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
+            for one in np.unique(self.classes):
+                judged = (self.classes == one) & (count > 0)
+                usual = own[judged].mean() if judged.any() else 0.0
+                if usual > 0:
+                    weighed[judged] += np.sqrt(count[judged]) * own[judged] / usual
+                    weight[judged] += np.sqrt(count[judged])
+            start = last
+        size = np.where(weight > 0, weighed / np.maximum(weight, 1e-300), 1.0)
+        return np.asarray(np.clip(size**_OWN, *_SIZES), dtype=np.float64)
+
     def windows(self, some: slice | NDArray[np.intp]) -> Residuals:
         return Residuals(
             answer=self.answer[:, some],
@@ -83,9 +105,10 @@ def day_unit(forecast: FloatArray, usual: FloatArray) -> FloatArray:
     return 0.5 * (np.abs(forecast) + usual[..., None])
 
 
-def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatArray:
+def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) -> FloatArray:
     """Quantiles of a day's error in day units, shape (series, len(LEVELS), horizon_days)."""
-    error = past.days()
+    size = _sizes(past, shrinkage)
+    error = past.days() / size
     cells, centres, start = [], [], 0
     for last in BUCKETS:
         if start >= horizon_days:
@@ -93,21 +116,27 @@ def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatA
         cells.append(error[:, :, start:last].reshape(len(error), -1))
         centres.append((start + min(last, horizon_days) + 1) / 2)
         start = last
-    return _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
+    return size * _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
 
 
-def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int) -> FloatArray:
+def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) -> FloatArray:
     """Quantiles of the error of the sum through each day, in summed day units; shape as `day_offsets`.
 
     Days err together, so a sum is calibrated by itself and not from its days.
     """
-    error = past.sums()
+    size = _sizes(past, shrinkage)
+    error = past.sums() / size
     at = [h for h in SUMS if h < horizon_days] + [min(horizon_days, SUMS[-1])]
     at = sorted(set(at))
-    return _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
+    return size * _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
 
 
-def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatArray]:
+def _sizes(past: Residuals, shrinkage: int | None) -> FloatArray:
+    """(series, 1, 1)"""
+    return past.sizes()[:, None, None] if shrinkage is LEARNED else np.ones((len(past.answer), 1, 1))
+
+
+def measured_coverage(past: Residuals, *, shrinkage: int | None) -> dict[float, FloatArray]:
     """Share of days inside the bands, shape (series,): each third of windows judged by bands from the other two.
 
     What is shown as the edge of a band is in it. NaN where fewer than 30 days could be judged.
@@ -132,7 +161,11 @@ def measured_coverage(past: Residuals, *, shrinkage: int) -> dict[float, FloatAr
 
 
 def _over_horizon(
-    cells: Sequence[FloatArray], at: Sequence[float], horizon_days: int, classes: NDArray[np.intp], shrinkage: int
+    cells: Sequence[FloatArray],
+    at: Sequence[float],
+    horizon_days: int,
+    classes: NDArray[np.intp],
+    shrinkage: int | None,
 ) -> FloatArray:
     """Calibrate each cell (series, errors) that stands for horizon `at`, and interpolate between them."""
     n = len(classes)
@@ -150,7 +183,7 @@ def _over_horizon(
     return result
 
 
-def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int) -> FloatArray | None:
+def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int | None) -> FloatArray | None:
     """Quantiles of one cell's errors (series, errors) as (series, len(LEVELS)); None when there are none at all."""
     count = np.isfinite(error).sum(axis=1)
     if not count.any():
@@ -162,7 +195,10 @@ def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int) -> 
         members = classes == one
         some = own[members & (count > 0)]
         pooled = (some.sum() + everyone) / (len(some) + 1) if len(some) < 3 else float(np.median(some))
-        usual[members] = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)
+        drawn = np.full(members.sum(), pooled)
+        if shrinkage is not LEARNED:
+            drawn = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)
+        usual[members] = drawn
     usual = np.maximum(usual, 1e-9)
     standard = error / usual[:, None]
     everyone_shape = _shape(standard)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.backtest import Window
-from finops_ai.forecasting.champion import COMBINATION, Contest, backtest_error, cheap
+from finops_ai.forecasting.champion import COMBINATION, Contest, backtest_error, cheap, say
 from finops_ai.forecasting.lookback import running
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.settings import ForecastSettings
@@ -25,7 +25,6 @@ _YEAR, _WEEK = 364, 7  # weekdays are kept
 _LEVEL_DAYS = 28
 _AROUND = 7  # days on either side that are taken together
 _MOST = 3.0  # times up or down: a course, not an incident
-_SHARE, _FULL_DAYS = 0.5, 28  # its say, which it has in full from so many days ahead on: tomorrow is known better
 _LEAST_JUDGED = 60  # days of backtest
 
 
@@ -83,8 +82,8 @@ def follow_last_year(
     if not combined.any() or group.values.shape[1] < _YEAR + _LEVEL_DAYS + _LEAST_JUDGED // 2:
         return
     rival, grown = (cheap(one, group, windows, horizon_days) for one in (LastYear(), Growth()))
-    say = _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
-    mixed = say * rival.past + (1 - say) * state.past
+    part = say(horizon_days)
+    mixed = part * rival.past + (1 - part) * state.past
     both = np.isfinite(state.answer) & np.isfinite(mixed)
     answer = np.where(both, state.answer, np.nan)
     course, mine = backtest_error(answer, rival.past), backtest_error(answer, mixed)
@@ -94,7 +93,7 @@ def follow_last_year(
     for row in np.flatnonzero(won & combined):
         state.champions[row] = WITH_LAST_YEAR
         state.errors[row][rival.name] = round(float(course[row]), 6)
-        state.point[row] = say * rival.point[row] + (1 - say) * state.point[row]
+        state.point[row] = part * rival.point[row] + (1 - part) * state.point[row]
         state.past[row] = np.where(np.isfinite(mixed[row]), mixed[row], state.past[row])
 
 

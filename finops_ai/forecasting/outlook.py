@@ -17,7 +17,7 @@ from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
 from finops_ai.forecasting.intervals import (
-    POOLED,
+    LEARNED,
     Residuals,
     band,
     day_offsets,
@@ -114,17 +114,17 @@ def outlook(
 
 
 def banded(
-    one: Outlook, series: Sequence[CostSeries], issued_on: date, settings: ForecastSettings, *, pooled: bool
+    one: Outlook, series: Sequence[CostSeries], issued_on: date, settings: ForecastSettings, *, learned: bool
 ) -> list[Forecast]:
     """Forecasts of the block's members, with bands from the errors of its backtest.
 
-    `pooled`: units are learned, so that no series needs a say of its own in the width.
+    `learned`: the units are a model's, which knows most of how series differ.
     """
     horizon_days = one.point.shape[1]
     residuals = Residuals(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
-    shrinkage = POOLED if pooled else settings.shrinkage
+    shrinkage = LEARNED if learned else settings.shrinkage
     offsets = day_offsets(residuals, horizon_days, shrinkage=shrinkage)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])

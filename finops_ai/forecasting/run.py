@@ -57,7 +57,7 @@ def forecast_all(
     if settings.reconciled:
         agree(ahead, series)
     for each in ahead:
-        made = banded(each, series, issued_on, settings, pooled=taught is not None)
+        made = banded(each, series, issued_on, settings, learned=taught is not None)
         for i, one in zip(each.group.members, made, strict=True):
             found[i] = one
     return [one or _nothing(series[i], horizon_days, issued_on) for i, one in enumerate(found)]
