@@ -1,7 +1,7 @@
 """How well a month's total is known on each day of it: forecasts replayed on many mornings, told by day of the month.
 
-The total is what the bill has of the month by then (its last days completed) and the forecast of the rest. It is held
-against the bill as it was in the end.
+The total is what the bill has of the month by then (its last days completed, and unsure) and the forecast of the rest,
+put together as the forecast job does. It is held against the bill as it was in the end.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from finops_ai.app.evaluation import Split
 from finops_ai.app.evaluation_forecast import morning
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import BANDS, MEDIAN
-from finops_ai.domain.period import BillingPeriod
+from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.nowcast import nowcast
+from finops_ai.forecasting.nowcast import AGES, nowcast
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs.nowcasting import Nowcast, with_days
 
 SETTLING_DAYS = 4
 _LEAST = 1.0  # months that cost less say nothing in per cent
@@ -68,14 +69,17 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
     """The error as a share of the total, and 1 or 0 for inside each band; one row for each series with any cost."""
     start, end, at = ((day - split.first.date()).days for day in (month.start, month.end, origin))
     final = np.nan_to_num(split.log.as_of(split.log.steps + SETTLING_DAYS)[:, start:end]).sum(axis=1)
-    known, _ = nowcast(split.log.revisions(at, split.codes("provider")))
-    so_far = np.nan_to_num(known[:, start:at]).sum(axis=1)
+    known, unsure = (np.nan_to_num(part) for part in nowcast(split.log.revisions(at, split.codes("provider"))))
+    filling = max(start, at - AGES)
+    so_far = known[:, start:filling].sum(axis=1)
     last = month.end - timedelta(days=1)
     rows = []
     for i, one in enumerate(morning(split, origin, settings=settings).found):
         if abs(final[i]) < _LEAST or last not in one.total_quantiles:
             continue
-        total = so_far[i] + one.total_quantiles[last]
+        days = Days(split.first.date() + timedelta(days=filling), origin)
+        newest = Nowcast(days=days, mean=known[i, filling:at], spread=unsure[i, filling:at])
+        total = so_far[i] + with_days(one, newest).total_quantiles[last]
         inside = [float(total[low] <= final[i] <= total[high]) for low, high in BANDS.values()]
         rows.append([abs(total[MEDIAN] - final[i]) / abs(final[i]), *inside])
     return np.array(rows).reshape(-1, 1 + len(BANDS))

@@ -25,6 +25,8 @@ SUITES = (
     "savings",
     "rightsizing",
 )
+LONG = ("growth",)
+"""Half an hour and more each: run where they are named."""
 
 AIMS = (
     "scan: at least 0.8 of the speed of the bare DuckDB aggregate; peak memory at most 1 GiB, growing at most",
@@ -78,10 +80,12 @@ def _cell(value: object) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"suites to run: {', '.join(SUITES)} (all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"suites to run: {', '.join(SUITES)} (all), {', '.join(LONG)}"
+    )
     parser.add_argument("--quick", action="store_true", help="small inputs: proves that it runs, measures little")
     given = parser.parse_args()
-    if unknown := set(given.names) - set(SUITES):
+    if unknown := set(given.names) - {*SUITES, *LONG}:
         parser.error(f"no such suite: {', '.join(sorted(unknown))}")
     rows = measure(given.names or SUITES, quick=given.quick)
     print("\n".join([table(rows), "", "aims:", *(f"  {aim}" for aim in AIMS)]))

@@ -21,15 +21,20 @@ DAYS, SERIES = 300, 8
 ORIGIN = date(2025, 7, 1)
 
 
-def _split(folder: Path, *, scrambled_from: int | None = None, last_begins: int = 0) -> Path:
-    """Eight series whose days are 70 % there on the first morning and whole on the second; the last may begin later."""
+def _split(
+    folder: Path, *, scrambled_from: int | None = None, last_begins: int = 0, there: tuple[float, float] = (0.7, 0.7)
+) -> Path:
+    """Eight series whose days are there in part on the first morning and whole on the second; the last may begin later.
+
+    `there` are the least and the largest share of a day on its first morning.
+    """
     folder.mkdir()
     random = np.random.default_rng(5)
     costs = 10 ** random.uniform(0, 3, (SERIES, 1)) * np.exp(random.normal(0, 0.1, (SERIES, DAYS)))
     rows = []
     for key in range(SERIES):
         for day in range(last_begins if key == SERIES - 1 else 0, DAYS):
-            for lag, share in ((1, 0.7), (2, 1.0)):
+            for lag, share in ((1, random.uniform(*there)), (2, 1.0)):
                 known = day + lag
                 cost = float(costs[key, day]) * share
                 if scrambled_from is not None and known > scrambled_from:
@@ -114,6 +119,17 @@ def test_a_months_total_is_told_by_day_of_the_month_and_better_at_its_end(finops
     assert {row["totals"] for row in rows} == {2}
     assert all(0 <= float(row[name]) <= 1 for row in rows for name in ("inside_80", "inside_95"))
     assert float(rows[-1]["error"]) < 0.05
+
+
+@pytest.mark.slow
+def test_a_months_band_knows_that_its_last_day_is_not_whole(finops: Finops) -> None:
+    split = _split(finops.folder / "split", there=(0.4, 0.95))
+    done = finops("evaluate", "month", "--input", split, "--months", "4", "--every", "29", "--output", "json")
+    assert done.exit_code == 0, done.stderr
+    late = {row["day"]: row for row in json.loads(done.stdout)}[30]
+    assert late["totals"] == 4 * SERIES
+    assert 0.65 < float(late["inside_80"]) < 0.95
+    assert float(late["inside_95"]) > 0.85
 
 
 @pytest.mark.slow
