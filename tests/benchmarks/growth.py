@@ -17,7 +17,7 @@ _KIB_PER_GIB = 1024**2
 
 def run(*, quick: bool = False) -> list[dict[str, object]]:
     """One row of {name, ours_s, yardstick_s, ratio, note}."""
-    series, days, tried = (80, 200, 1) if quick else (SERIES, DAYS, PROPHET_SERIES)
+    series, days, tried = (12, 120, 1) if quick else (SERIES, DAYS, PROPHET_SERIES)
     values = costs(series, days)
     fit = prophet_seconds(values[:tried]) * series / tried
     ours = trained_anew(values, ForecastSettings(prophet_series=tried))
