@@ -71,13 +71,13 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
     final = np.nan_to_num(split.log.as_of(split.log.steps + SETTLING_DAYS)[:, start:end]).sum(axis=1)
     known, unsure = (np.nan_to_num(part) for part in nowcast(split.log.revisions(at, split.codes("provider"))))
     filling = max(start, at - AGES)
+    days = Days(split.first.date() + timedelta(days=filling), origin)
     so_far = known[:, start:filling].sum(axis=1)
     last = month.end - timedelta(days=1)
     rows = []
     for i, one in enumerate(morning(split, origin, settings=settings).found):
         if abs(final[i]) < _LEAST or last not in one.total_quantiles:
             continue
-        days = Days(split.first.date() + timedelta(days=filling), origin)
         newest = Nowcast(days=days, mean=known[i, filling:at], spread=unsure[i, filling:at])
         total = so_far[i] + with_days(one, newest).total_quantiles[last]
         inside = [float(total[low] <= final[i] <= total[high]) for low, high in BANDS.values()]

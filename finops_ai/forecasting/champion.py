@@ -20,9 +20,10 @@ from finops_ai.forecasting.theta import Theta
 
 COMBINATION = "combination"
 WITH_PROPHET = "prophet+combination"
-"""Where Prophet beats the combination each has half a say: what won three windows need not win the fourth."""
+"""Where Prophet beats the combination it has a say: what won three windows need not win the fourth."""
 
-_SHARE, _FULL_DAYS = 0.5, 28  # a challenger's say, in full from so many days ahead on: tomorrow is known better
+_SHARE = 0.5  # a challenger's say, in full ...
+_FULL_DAYS = 28  # ... from so many days ahead on: tomorrow is known better
 _COLD = 1  # the place of the seasonal naive among the candidates
 
 
@@ -135,7 +136,12 @@ def challenge(
 
 def say(horizon_days: int) -> FloatArray:
     """How much a challenger counts that beat the combination, for each day ahead (horizon_days,)."""
-    return _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
+    return _SHARE * within_weeks(horizon_days)
+
+
+def within_weeks(horizon_days: int) -> FloatArray:
+    """From next to nothing tomorrow to 1 in four weeks and after, for each day ahead (horizon_days,)."""
+    return np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
 
 
 def _ahead_in_each(state: Contest, row: int, past: FloatArray) -> bool:

@@ -63,19 +63,15 @@ class Residuals:
     def sizes(self) -> FloatArray:
         """By how much a series errs more or less than its class, drawn to 1, (series,); 1 where nothing was judged."""
         error = np.minimum(np.abs(self.days()), _WIDEST)
-        weighed, weight, start = np.zeros(len(error)), np.zeros(len(error)), 0
-        for last in BUCKETS:
-            part = error[:, :, start:last]
-            known = np.isfinite(part)
-            count = known.sum(axis=(1, 2))
-            own = np.where(known, part, 0.0).sum(axis=(1, 2)) / np.maximum(count, 1)
+        weighed, weight = np.zeros(len(error)), np.zeros(len(error))
+        for start, last in _buckets(error.shape[2]):
+            own, count = _mean_size(error[:, :, start:last].reshape(len(error), -1))
             for one in np.unique(self.classes):
                 judged = (self.classes == one) & (count > 0)
                 usual = own[judged].mean() if judged.any() else 0.0
                 if usual > 0:
                     weighed[judged] += np.sqrt(count[judged]) * own[judged] / usual
                     weight[judged] += np.sqrt(count[judged])
-            start = last
         size = np.where(weight > 0, weighed / np.maximum(weight, 1e-300), 1.0)
         return np.asarray(np.clip(size**_OWN, *_SIZES), dtype=np.float64)
 
@@ -109,13 +105,9 @@ def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) ->
     """Quantiles of a day's error in day units, shape (series, len(LEVELS), horizon_days)."""
     size = _sizes(past, shrinkage)
     error = past.days() / size
-    cells, centres, start = [], [], 0
-    for last in BUCKETS:
-        if start >= horizon_days:
-            break
-        cells.append(error[:, :, start:last].reshape(len(error), -1))
-        centres.append((start + min(last, horizon_days) + 1) / 2)
-        start = last
+    buckets = _buckets(horizon_days)
+    cells = [error[:, :, start:last].reshape(len(error), -1) for start, last in buckets]
+    centres = [(start + last + 1) / 2 for start, last in buckets]
     return size * _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
 
 
@@ -131,8 +123,21 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) ->
     return size * _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
 
 
+def _buckets(horizon_days: int) -> list[tuple[int, int]]:
+    """First day and end of each bucket that a horizon has."""
+    edges = zip((0, *BUCKETS), BUCKETS, strict=False)
+    return [(start, min(last, horizon_days)) for start, last in edges if start < horizon_days]
+
+
+def _mean_size(cell: FloatArray) -> tuple[FloatArray, NDArray[np.intp]]:
+    """Mean absolute error of each row, 0 where none is known, and how many are; (series,) each."""
+    known = np.isfinite(cell)
+    count: NDArray[np.intp] = known.sum(axis=1)
+    return np.where(known, np.abs(cell), 0.0).sum(axis=1) / np.maximum(count, 1), count
+
+
 def _sizes(past: Residuals, shrinkage: int | None) -> FloatArray:
-    """(series, 1, 1)"""
+    """What errors are divided by before they are pooled, (series, 1, 1): 1 without learned units."""
     return past.sizes()[:, None, None] if shrinkage is LEARNED else np.ones((len(past.answer), 1, 1))
 
 
@@ -185,20 +190,18 @@ def _over_horizon(
 
 def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int | None) -> FloatArray | None:
     """Quantiles of one cell's errors (series, errors) as (series, len(LEVELS)); None when there are none at all."""
-    count = np.isfinite(error).sum(axis=1)
+    own, count = _mean_size(error)
     if not count.any():
         return None
-    own = np.where(np.isfinite(error), np.abs(error), 0.0).sum(axis=1) / np.maximum(count, 1)
     everyone = float(np.median(own[count > 0]))
     usual = np.empty(len(own))
     for one in np.unique(classes):
         members = classes == one
         some = own[members & (count > 0)]
         pooled = (some.sum() + everyone) / (len(some) + 1) if len(some) < 3 else float(np.median(some))
-        drawn = np.full(members.sum(), pooled)
+        usual[members] = pooled
         if shrinkage is not LEARNED:
-            drawn = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)
-        usual[members] = drawn
+            usual[members] = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)
     usual = np.maximum(usual, 1e-9)
     standard = error / usual[:, None]
     everyone_shape = _shape(standard)

@@ -16,6 +16,7 @@ from finops_ai.forecasting.combination import weights
 from finops_ai.forecasting.intervals import day_unit
 from finops_ai.forecasting.lookback import Lookback
 from finops_ai.forecasting.matrix import Group
+from finops_ai.forecasting.reversion import lately_announced, revert
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.forecasting.teaching import Taught, held_back, lookback
 
@@ -99,6 +100,10 @@ def combine(
     state.point[warm] = _whole_or_nothing((share * points).sum(axis=0), look, days)[warm]
     for k in judged:
         state.past[warm, k] = _whole_or_nothing(combined[:, k], look, past[k].origin)[warm]
+    told = lately_announced(changes[warm], [*(one.origin for one in past), days])
+    state.point[warm], state.past[warm] = revert(
+        state.point[warm], state.past[warm], state.answer[warm], told, settings.origin_step
+    )
     spread.below[warm], spread.above[warm] = now.below[warm], now.above[warm]
     for k, one in before.items():
         spread.past_below[warm, k], spread.past_above[warm, k] = one.below[warm], one.above[warm]

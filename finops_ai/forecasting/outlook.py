@@ -30,7 +30,6 @@ from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
 from finops_ai.forecasting.position import month_ends
 from finops_ai.forecasting.prophet import ProphetForecaster
-from finops_ai.forecasting.reversion import take_back
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
@@ -90,7 +89,6 @@ def outlook(
     if taught:
         combine(state, spread, group, changes, past, taught, classes, settings)
     if past:
-        take_back(state, past, changes, settings)
         follow_last_year(state, group, past, horizon_days, settings)
         challenge(state, [row for row, i in enumerate(group.members) if i in dearest], group, past, settings)
     recent = np.nan_to_num(group.values[:, -_CLAMP_DAYS:])

@@ -13,37 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.backtest import Window
-from finops_ai.forecasting.champion import COMBINATION, Contest, backtest_error
-from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.forecasting.champion import within_weeks
 
 _TOLD_DAYS = 60  # so long ago an announced change still explains what moved
 _BACK = (2, 3, 4)  # windows before the origin whose forecasts of its newest days are held against them
 _LEAST_DAYS = 7  # of a window's newest days, or it says nothing
 _LEVEL_DAYS = 28
 _USUAL, _MOST = 0.05, 0.5  # of the level: what is left as it is, and beyond which nothing more is taken back
-_SHARE, _FULL_DAYS = 0.3, 28
+_SHARE = 0.3
 _TINY = 1e-9
-
-
-def take_back(
-    state: Contest, windows: Sequence[Window], changes: NDArray[np.bool_], settings: ForecastSettings
-) -> None:
-    """Revert forecast and backtest of every series that the combination serves, in place.
-
-    `changes` (series, days and more) is True on the first day of each announced change.
-    """
-    rows = np.array([one == COMBINATION for one in state.champions], dtype=np.bool_)
-    if not rows.any() or not windows:
-        return
-    origins = [*(one.origin for one in windows), windows[0].values.shape[1]]
-    told = np.stack([changes[rows, max(at - _TOLD_DAYS, 0) : at].any(axis=1) for at in origins], axis=1)
-    state.point[rows], state.past[rows] = revert(
-        state.point[rows], state.past[rows], state.answer[rows], told, settings.origin_step
-    )
-    errors = backtest_error(state.answer, state.past)
-    for row in np.flatnonzero(rows & np.isfinite(errors)):
-        state.errors[row][COMBINATION] = round(float(errors[row]), 6)
 
 
 def revert(
@@ -55,13 +33,11 @@ def revert(
     is not known. `announced` (series, windows + 1) tells after which origins nothing is taken back, today's last.
     Each origin looks at answers before it only. What was not forecast stays NaN.
     """
-    horizon_days = point.shape[1]
-    part = _SHARE * np.minimum(np.arange(1, horizon_days + 1) / _FULL_DAYS, 1.0)
+    part = _SHARE * within_weeks(point.shape[1])
     away = answer - past
-    every = np.concatenate([past, point[:, None]], axis=1)
-    made = every.copy()
-    for k in range(every.shape[1]):
-        level = _mean(np.abs(every[:, k, :_LEVEL_DAYS]))
+    made = np.concatenate([past, point[:, None]], axis=1)
+    for k in range(made.shape[1]):
+        level = _mean(np.abs(made[:, k, :_LEVEL_DAYS]))
         seen = [_mean(away[:, k - back, (back - 1) * step : back * step]) for back in _BACK if k >= back]
         if not seen:
             continue
@@ -69,6 +45,14 @@ def revert(
         beyond = np.sign(moved) * np.clip(np.abs(moved) - _USUAL, 0.0, _MOST)
         made[:, k] *= 1 - np.where(announced[:, k], 0.0, beyond)[:, None] * part
     return made[:, -1], made[:, :-1]
+
+
+def lately_announced(changes: NDArray[np.bool_], origins: Sequence[int]) -> NDArray[np.bool_]:
+    """Whether a change was announced that still explains what moved before each of `origins`, (series, origins).
+
+    `changes` (series, days and more) is True on the first day of each announced change.
+    """
+    return np.stack([changes[:, max(at - _TOLD_DAYS, 0) : at].any(axis=1) for at in origins], axis=1)
 
 
 def _mean(values: FloatArray, least: int = _LEAST_DAYS) -> FloatArray:

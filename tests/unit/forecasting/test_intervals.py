@@ -22,9 +22,9 @@ def _residuals(times: FloatArray, seed: int = 0, odd: float = 0.0) -> Residuals:
     return Residuals(answer=100 + error, forecast=100 * unit, below=unit, above=unit, classes=nothing)
 
 
-def _width(past: Residuals, shrinkage: int = LEARNED) -> FloatArray:
+def _width(past: Residuals) -> FloatArray:
     low, high = BANDS[0.8]
-    offsets = day_offsets(past, HORIZON, shrinkage=shrinkage)
+    offsets = day_offsets(past, HORIZON, shrinkage=LEARNED)
     return np.asarray((offsets[:, high] - offsets[:, low]).mean(axis=1))
 
 
