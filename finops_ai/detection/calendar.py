@@ -64,7 +64,25 @@ def _like(
     length = ((before + 1).astype("datetime64[D]") - before.astype("datetime64[D]")).astype(np.intp)
     same = first + np.minimum(since_start, length - 1)
     ending = np.where(to_end <= 2, first + length - 1 - to_end, same)
-    return np.stack([one + shift for one in (same, ending) for shift in (-1, 0, 1)], axis=1)
+    near = [one + shift for one in (same, ending) for shift in (-1, 0, 1)]
+    return np.stack([*near, *_like_working_days(day, month, before, same)], axis=1)
+
+
+def _like_working_days(
+    day: NDArray[np.datetime64], month: NDArray[np.datetime64], before: NDArray[np.datetime64], same: IntArray
+) -> tuple[IntArray, IntArray]:
+    """The working day of that month of the same number, from its start and from its end; `same` for a weekend's."""
+    works = np.is_busday(day)
+    first, end = before.astype("datetime64[D]"), (before + 1).astype("datetime64[D]")
+    number = np.busday_count(month.astype("datetime64[D]"), day)
+    left = np.busday_count(day, (month + 1).astype("datetime64[D]"))
+    from_start = np.busday_offset(first, number, roll="forward")
+    from_end = np.busday_offset(end, -left, roll="forward")
+    found = []
+    for like in (from_start, from_end):
+        inside = works & (like >= first) & (like < end)
+        found.append(np.where(inside, (like - day[0]).astype(np.intp), same))
+    return found[0], found[1]
 
 
 def _days_off(day: NDArray[np.datetime64]) -> NDArray[np.bool_]:

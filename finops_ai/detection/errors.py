@@ -70,7 +70,8 @@ def by_weekday(errors: FloatArray, weekday: NDArray[np.intp]) -> FloatArray:
     """How much more than usual a series errs on each weekday (0 Monday), shape (rows, 7); 1 where little is known.
 
     `errors` (rows, days) are NaN where unknown, `weekday` (days,). The median size on a weekday over that on all days,
-    as far as so many days can tell them apart; no weekday is taken to be calmer than the rest.
+    as far as so many days can tell them apart (what is clearly apart counts nearly whole); no weekday is taken to be
+    calmer than the rest.
     """
     size = np.abs(errors)
     usual = median(np.sort(size, axis=1), np.isfinite(size).sum(axis=1))
@@ -82,7 +83,7 @@ def by_weekday(errors: FloatArray, weekday: NDArray[np.intp]) -> FloatArray:
         ratio = np.where(sure, median(mine, count) / np.where(usual > 0, usual, 1.0), 1.0)
         log = np.log(np.clip(ratio, 1.0, _MOST_UNEVEN))
         chance = _EVEN**2 / np.maximum(count, 1)
-        factors[:, day] = np.exp(log * np.maximum(1 - chance / np.maximum(log * log, chance), 0.0))
+        factors[:, day] = np.exp(log * np.maximum(1 - (chance / np.maximum(log * log, chance)) ** 2, 0.0))
     return factors
 
 

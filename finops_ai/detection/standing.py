@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.detection.busy_days import Rhythm
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.detection.unbroken import idle_below
 from finops_ai.domain.series import FloatArray
 
 _SAME = 0.005  # share by which two costs of a month may differ and be the same
@@ -31,13 +31,13 @@ class Standing:
 def standing(
     whole: FloatArray,
     blur: FloatArray,
-    rests: NDArray[np.bool_],
+    jobs: Rhythm,
     young: NDArray[np.bool_],
     month: NDArray[np.intp],
     first: int,
     settings: DetectSettings,
 ) -> Standing:
-    """The standing charge of each day from `first` on, of the series that run now and then (`rests`).
+    """The standing charge of each day from `first` on, of the series whose `jobs` leave them at rest.
 
     `whole` (series, days) are costs, NaN where unknown, `blur` how unsurely each is known, as a share: what is not
     practically whole neither begins a floor nor ends one. `month` (days,) numbers the months of the bill. A floor
@@ -49,11 +49,10 @@ def standing(
     from scipy.special import betainc
 
     found = Standing(p_value=np.ones(whole[:, first:].shape), cost=np.zeros(whole[:, first:].shape))
-    rows = np.flatnonzero(rests)
-    whole, blur, young = whole[rows], blur[rows], young[rows]
+    rows = np.flatnonzero(jobs.rests)
+    whole, blur, young, busy = whole[rows], blur[rows], young[rows], jobs.busy[rows]
     known = np.isfinite(whole)
     sure = known & (blur <= _WHOLE)
-    busy = np.nan_to_num(whole) > idle_below(whole, known, settings)
     cost = np.where(busy, np.nan_to_num(whole), 0.0)
     walk = _Walk(len(rows))
     for t in range(whole.shape[1]):

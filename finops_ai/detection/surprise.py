@@ -8,10 +8,12 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
+from finops_ai.detection.busy_days import rhythm, usual_cost
 from finops_ai.detection.calendar import Calendar, calendar
 from finops_ai.detection.drift import drift
 from finops_ai.detection.errors import SETTLED_DAYS, by_weekday, ordinary, settled, usual_error
 from finops_ai.detection.habit import Habit, walk
+from finops_ai.detection.moved import moved
 from finops_ai.detection.occasions import habitual
 from finops_ai.detection.panel import Panel
 from finops_ai.detection.recurrence import recurring
@@ -22,12 +24,11 @@ from finops_ai.domain.expectation import compress
 from finops_ai.domain.series import FloatArray
 
 _COLD_DAYS = 14  # expectations of fewer days are not worth a judgement
-_WEEKS = 8
-_USUAL_DAYS = 60
 _CARRY_PRIOR, _CARRY_WEIGHT, _MOST_CARRY = 0.3, 20.0, 0.6
 _OUTLIER = 2.5  # usual errors beyond which a surprise says nothing about the next day's
 _DAY_OFF = 3.0  # usual errors
 _IDLE = 0.5  # compressed units up to which a day that was expected to be as cheap tells nothing of busy ones
+_RARE, _JOBS = 0.1, 3  # share of the days on which a series costs something, and how often it must have
 _YOUNG_FACTOR = 1.5  # by which a young series errs more
 _WHOLE = 0.9  # share of a day from which on a fee would be seen on it
 _REST = 0.5  # compressed units by which a day off may lie below a weekend
@@ -70,23 +71,23 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     days = calendar(panel.start, panel.days)
     whole = panel.billed / panel.share
     known = np.isfinite(whole)
-    scale = np.maximum(settings.small_cost, settings.small_share * _usual(whole))[:, None]
-    now_and_then = _now_and_then(whole, scale, settings)
+    jobs = rhythm(whole, days, settings)
+    scale, now_and_then = jobs.scale, jobs.now_and_then
     used = known & ~(now_and_then[:, None] & (whole <= scale)) & (np.nan_to_num(whole) >= 0)  # a credit teaches nothing
     seen = compress(np.where(known, whole, 0.0), scale)
     habit = walk(seen, used, panel.announced, days, settings)
     raw = np.where(used, seen - habit.expected, np.nan)
-    age = np.cumsum(np.isfinite(raw), axis=1)
+    age = _age(raw, known, used, now_and_then)
     raw[age < _COLD_DAYS] = np.nan
     young = age < SETTLED_DAYS
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = np.ones((len(whole), panel.days - first))
-    runs[now_and_then] = unbroken(whole[now_and_then], young_days[now_and_then], first, settings)
-    rests = now_and_then | _now_and_then(whole[:, : -settings.former_days], scale, settings)  # a floor ends the rest
-    floors = standing(whole, panel.spread / panel.share, rests, young_days, days.month, first, settings)
-    average = compress(_usual(whole[:, : -settings.judge_days])[:, None], scale)
+    some = now_and_then
+    runs[some] = unbroken(jobs.busy[some], known[some], young_days[some], first)
+    floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
+    average = compress(usual_cost(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
     expected = habit.expected[:, first:]
     rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
@@ -124,32 +125,23 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     )
 
 
+def _age(
+    raw: FloatArray, known: NDArray[np.bool_], used: NDArray[np.bool_], now_and_then: NDArray[np.bool_]
+) -> NDArray[np.intp]:
+    """Days that each series has been known for on each day, shape of `raw`: those that can be judged, raw not NaN.
+
+    A series that seldom costs anything would stay young for years: there idle days count, from its third job on.
+    """
+    age = np.cumsum(np.isfinite(raw), axis=1)
+    rare = now_and_then & (used.sum(axis=1) < _RARE * known.sum(axis=1))
+    rested = np.cumsum(known[rare] & (np.cumsum(used[rare], axis=1) >= _JOBS), axis=1)
+    age[rare] = np.maximum(age[rare], rested)
+    return age
+
+
 def _unit(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
     """Usual error of each series, (series,): of its settled days that were neither `dull` nor part of an episode."""
     return usual_error(ordinary(settled(errors, dull, settings), settings), settings)
-
-
-def _usual(whole: FloatArray) -> FloatArray:
-    """Mean absolute cost of the last known weeks, 0 for none; shape (series,)."""
-    recent = whole[:, -_USUAL_DAYS:]
-    known = np.isfinite(recent)
-    mean: FloatArray = np.where(known, np.abs(recent), 0.0).sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    return mean
-
-
-def _now_and_then(whole: FloatArray, scale: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
-    """Series whose days without cost follow no weekday, or that seldom cost anything: idle days say nothing there."""
-    weeks = min(_WEEKS, whole.shape[1] // 7)
-    if not weeks:
-        return np.zeros(len(whole), dtype=np.bool_)
-    recent = whole[:, -7 * weeks :].reshape(len(whole), weeks, 7)
-    known = np.isfinite(recent).sum(axis=1)
-    busy = (np.nan_to_num(recent) > scale[:, :, None]).sum(axis=1) / np.maximum(known, 1)
-    mixed = np.where(known > 0, busy * (1 - busy), 0.0).sum(axis=1) / np.maximum((known > 0).sum(axis=1), 1)
-    last = whole[:, -90:]
-    share = (np.nan_to_num(last) > scale).sum(axis=1) / np.maximum(np.isfinite(last).sum(axis=1), 1)
-    result: NDArray[np.bool_] = (mixed > settings.irregular) | (share < settings.seldom)
-    return result
 
 
 def _bounds(
@@ -179,6 +171,8 @@ def _bounds(
     if settings.recurrence:
         high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))
         low = np.fmin(low, base - recurring(-habit.base, -lift, scale, days, first, np.zeros_like(whole[part])))
+        up, down = moved(habit.base, lift, scale)
+        high, low = np.fmax(high, base + up[part]), np.fmin(low, base - down[part])
     dips = (weekend < expected - _DIP) & np.isfinite(raw[part])
     margin = _DAY_OFF * scale[:, None]
     resting = dips & (raw[part] < -margin) & (seen[part] >= weekend - margin)

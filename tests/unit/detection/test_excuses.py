@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -11,36 +10,8 @@ from hypothesis import given
 from hypothesis import settings as profile
 from hypothesis import strategies as st
 
-from finops_ai.detection.run import detect
-from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.episode import Episode
-from finops_ai.domain.period import Days
-from finops_ai.domain.scope import Scope
-from finops_ai.domain.series import CostSeries, FloatArray
-
-START = date(2025, 1, 1)
-SERIES = 6
-
-
-def found(change: Callable[[FloatArray, list[date]], None], *, days: int, plain: FloatArray) -> list[Episode]:
-    """Episodes of the first of several alike series, after `change` was done to its costs."""
-    costs = plain.copy()
-    dates = [START + timedelta(days=i) for i in range(days)]
-    change(costs[0], dates)
-    series = [
-        CostSeries(
-            scope=Scope((("x_cost_center", f"team-{i}"),)),
-            cost_basis="effective",
-            currency="USD",
-            days=Days(START, START + timedelta(days=days)),
-            values=row,
-            complete_through=dates[-1],
-        )
-        for i, row in enumerate(costs)
-    ]
-    as_of = datetime.combine(START + timedelta(days=days), time(6), tzinfo=UTC)
-    told = detect(series, [], as_of=as_of, settings=DetectSettings()).episodes
-    return [one for one in told if one.scope == series[0].scope]
+from finops_ai.domain.series import FloatArray
+from tests.unit.detection.alike import SERIES, START, found, nothing
 
 
 def with_fees(days: int) -> FloatArray:
@@ -54,14 +25,14 @@ DAYS_TO_AUGUST = (date(2025, 8, 3) - START).days
 
 
 def test_a_fee_that_came_every_month_is_no_news() -> None:
-    assert not found(lambda _costs, _dates: None, days=DAYS_TO_AUGUST, plain=with_fees(DAYS_TO_AUGUST))
+    assert not found(nothing, plain=with_fees(DAYS_TO_AUGUST))
 
 
 def test_a_rise_beside_the_day_of_a_much_larger_fee_is_not_taken_for_it() -> None:
     def rise(costs: FloatArray, dates: list[date]) -> None:
         costs[dates.index(date(2025, 7, 31))] += 150
 
-    (episode,) = found(rise, days=DAYS_TO_AUGUST, plain=with_fees(DAYS_TO_AUGUST))
+    (episode,) = found(rise, plain=with_fees(DAYS_TO_AUGUST))
     assert episode.opened_on == date(2025, 7, 31)
     assert float(episode.excess.amount) == pytest.approx(150, rel=0.2)
 
@@ -74,7 +45,7 @@ def test_what_was_there_once_excuses_a_fee_of_two_days_and_no_incident_of_three(
             costs[begin : begin + length] += 400
 
     days = (date(2025, 8, 15) - START).days
-    told = found(again, days=days, plain=with_fees(days))
+    told = found(again, plain=with_fees(days))
     assert any(one.last_day >= date(2025, 8, 12) for one in told) is is_news
 
 
@@ -95,8 +66,8 @@ def test_a_job_that_runs_now_and_then_and_stops_no_more_is_found() -> None:
     def endless(costs: FloatArray, _dates: list[date]) -> None:
         costs[-18:] = 950 * np.exp(np.random.default_rng(5).normal(0, 0.1, 18))
 
-    assert not found(lambda _costs, _dates: None, days=300, plain=now_and_then(300))
-    (episode,) = found(endless, days=300, plain=now_and_then(300))
+    assert not found(nothing, plain=now_and_then(300))
+    (episode,) = found(endless, plain=now_and_then(300))
     assert episode.kind == "drift"
     assert episode.excess.amount > 0
 
@@ -113,6 +84,6 @@ def test_odd_costs_are_judged_or_left_alone_but_never_break_a_morning(
         costs[-last:] = value
         costs[: max(days - 90, 0)] = other
 
-    for episode in found(odd, days=days, plain=np.full((SERIES, days), 100.0)):
+    for episode in found(odd, plain=np.full((SERIES, days), 100.0)):
         assert episode.excess.amount.is_finite()
         assert 0 <= episode.p_value <= 1

@@ -1,0 +1,135 @@
+"""Rhythms that are no weekday's: jobs on a base, jobs on another day, fees on working days and in idle series."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from finops_ai.detection.busy_days import job_above
+from finops_ai.detection.calendar import calendar
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.series import FloatArray
+from tests.unit.detection.alike import SERIES, START, dates, found, nothing
+
+DAYS = 400
+BASE, JOB = 100.0, 700.0
+
+
+def noise(days: int, seed: int, size: float = 0.06) -> FloatArray:
+    factors: FloatArray = np.exp(np.random.default_rng(seed).normal(0, size, (SERIES, days)))
+    return factors
+
+
+def jobs_on_a_base(days: int = DAYS) -> FloatArray:
+    """Two to six days of work, then some days to a month of little else than storage, by no weekday."""
+    random = np.random.default_rng(21)
+    costs = np.full((SERIES, days), BASE)
+    for row in costs:
+        at = 0
+        while at < days:
+            at += int(random.geometric(1 / 12))
+            long = int(random.integers(2, 7))
+            row[at : at + long] = JOB * random.uniform(0.8, 1.2)
+            at += long
+    costs[:, -45:] = BASE
+    return costs * noise(days, 22, 0.1)
+
+
+class TestJobsOnABase:
+    def test_a_job_like_the_others_is_no_news(self) -> None:
+        def one_more(costs: FloatArray, _dates: list[date]) -> None:
+            costs[-6:-2] = JOB
+
+        assert not found(one_more, plain=jobs_on_a_base())
+
+    @pytest.mark.parametrize(("times", "days"), [(4, 1), (2.5, 3), (2, 10)])
+    def test_one_that_is_much_dearer_is(self, times: float, days: int) -> None:
+        def dear(costs: FloatArray, _dates: list[date]) -> None:
+            costs[-days - 2 : -2] = times * JOB
+
+        (episode,) = found(dear, plain=jobs_on_a_base())
+        assert episode.kind == "rise"
+        assert float(episode.excess.amount) > 0.3 * days * JOB
+
+    def test_the_cost_of_a_job_lies_between_the_two_kinds_of_days(self) -> None:
+        line = above(jobs_on_a_base())
+        assert (line > 1.3 * BASE).all()
+        assert (line < 0.8 * JOB).all()
+
+    def test_what_has_a_rhythm_or_changed_but_once_has_no_such_jobs(self) -> None:
+        day = np.arange(DAYS)
+        of_month = np.array([one.day for one in dates(DAYS)])
+        shapes = {
+            "a weekday": day % 7 == 2,
+            "a fortnight": day % 14 < 2,
+            "the month's first days": of_month <= 4,
+            "one incident of three weeks": (day > DAYS - 60) & (day < DAYS - 39),
+            "a new level": day > DAYS - 120,
+            "nothing": day < 0,
+        }
+        for seed, (name, busy) in enumerate(shapes.items()):
+            assert not above(np.where(busy, JOB, BASE) * noise(DAYS, seed)).any(), name
+        assert not above(BASE * noise(DAYS, 31, 0.3)).any(), "noise"
+        assert not above(BASE * np.exp(0.005 * day) * noise(DAYS, 32)).any(), "growth"
+
+
+def above(costs: FloatArray) -> FloatArray:
+    return job_above(costs, calendar(START, costs.shape[1]), DetectSettings())
+
+
+WEDNESDAYS = np.array([one.weekday() == 2 for one in dates(DAYS)])
+LAST_WEDNESDAY = int(np.flatnonzero(WEDNESDAYS)[-2])
+
+
+class TestWorkOnAnotherDay:
+    plain = np.where(WEDNESDAYS, 500.0, 100.0) * noise(DAYS, 41, 0.04)
+
+    def test_a_weekly_job_that_ran_two_days_late_is_a_drop_for_a_while_and_never_a_rise(self) -> None:
+        def late(costs: FloatArray, _dates: list[date]) -> None:
+            move(costs, LAST_WEDNESDAY, 2)
+
+        assert all(one.kind == "drop" for one in found(late, plain=self.plain[:, : LAST_WEDNESDAY + 4]))
+
+    def test_a_job_that_was_rescheduled_is_news_in_its_first_week_only(self) -> None:
+        weeks = [LAST_WEDNESDAY - 7 * k for k in range(4)]
+
+        def rescheduled(costs: FloatArray, _dates: list[date]) -> None:
+            for at in weeks:
+                move(costs, at, -1)
+
+        told = found(rescheduled, plain=self.plain[:, : LAST_WEDNESDAY + 4])
+        assert [one.kind for one in told] == ["rise"]
+        assert told[0].last_day <= START + timedelta(days=weeks[-1])
+
+    def test_what_is_dearer_than_the_job_that_is_missing_is_news(self) -> None:
+        def dear(costs: FloatArray, _dates: list[date]) -> None:
+            move(costs, LAST_WEDNESDAY, 2)
+            costs[LAST_WEDNESDAY + 2] *= 3
+
+        told = found(dear, plain=self.plain[:, : LAST_WEDNESDAY + 4])
+        assert any(one.kind == "rise" and one.last_day == START + timedelta(days=LAST_WEDNESDAY + 2) for one in told)
+
+
+def move(costs: FloatArray, at: int, by: int) -> None:
+    costs[at], costs[at + by] = costs[at + by], costs[at]
+
+
+def test_a_fee_of_the_first_working_day_is_expected_after_a_weekend() -> None:
+    until = (date(2025, 11, 6) - START).days
+    first = [min(d for d in dates(until) if (d.year, d.month) == (2025, m) and d.weekday() < 5) for m in range(1, 12)]
+    due = np.array([one in first for one in dates(until)])
+    assert first[-1] == date(2025, 11, 3)
+    assert not found(nothing, plain=(100 + 900 * due) * noise(until, 51, 0.04))
+
+
+@pytest.mark.parametrize(("times", "is_news"), [(1, False), (5, True)])
+def test_a_series_that_costs_once_a_month_is_judged_from_its_third_fee_on(times: float, is_news: bool) -> None:
+    of_month = np.array([one.day for one in dates(200)])
+    plain = np.where(of_month == 12, 80.0, 0.0) * noise(200, 61, 0.03)
+
+    def twice(costs: FloatArray, _dates: list[date]) -> None:
+        costs[-3] = 80.0 * times
+
+    assert bool(found(twice, plain=plain)) is is_news
