@@ -23,6 +23,8 @@ LEAD_DAYS = 14
 _FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
+_RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
+_ALIKE = 0.35  # share by which two surprises, or two amounts, may differ
 _CHUNK = 2048  # series per pass: their state stays in the processor's cache
 
 
@@ -59,6 +61,8 @@ class _State:
     month: FloatArray = field(init=False)  # by slot: the last three surprises, and the same without the weekday
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
+    off: FloatArray = field(init=False)  # by weekday: the last surprise, if it was large
+    amount: FloatArray = field(init=False)  # the same as an amount, in small costs
     streak: FloatArray = field(init=False)  # days in a row beyond the clip, signed
     recent: FloatArray = field(init=False)  # plain levels of the last accept_days
     levels: FloatArray = field(init=False)  # ring of past levels, for trend and the fortnight-ahead level
@@ -68,6 +72,7 @@ class _State:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
+        self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
 
@@ -126,6 +131,7 @@ class _State:
         self.levels[self.day % ring] = self.level
         self.level += gain * lesson + np.where(known, slope, 0.0)
         self.weekday[weekday] += np.maximum(s.weekday_gain, 1.0 / (self.seen // 7 + 3)) * (1 - gain) * lesson
+        self._reschedule(weekday, expected, surprise, known & ~young)
         self._accept(x - habit, surprise, beyond, known)
 
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
@@ -139,6 +145,17 @@ class _State:
         self.seen += known
         self.day += 1
         return expected, earlier
+
+    def _reschedule(self, weekday: int, expected: FloatArray, surprise: FloatArray, taught: NDArray[np.bool_]) -> None:
+        """Move work to another weekday: after two weeks in which one was dearer, alike, and one cheaper by as much."""
+        rows = np.flatnonzero(taught & (np.abs(surprise) > _RESCHEDULED * self.error))
+        now, before, usual = surprise[rows], self.off[weekday, rows], expected[rows]
+        amount = expand(usual + now, 1.0) - expand(usual, 1.0)
+        again = np.abs(now - before) <= _ALIKE * np.abs(now)
+        elsewhere = (np.abs(self.amount[:, rows] + amount) <= _ALIKE * np.abs(amount)).any(axis=0)
+        self.weekday[weekday, rows] += np.where(again & elsewhere, (now + before) / 2, 0.0)
+        self.off[weekday, taught] = self.amount[weekday, taught] = 0.0
+        self.off[weekday, rows], self.amount[weekday, rows] = now, amount
 
     def _accept(
         self, plain: FloatArray, surprise: FloatArray, beyond: NDArray[np.bool_], known: NDArray[np.bool_]

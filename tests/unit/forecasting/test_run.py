@@ -179,6 +179,21 @@ class TestBaseline:
         assert near.median[0] == pytest.approx(100, rel=0.1)
         assert far.median[0] == pytest.approx(300, rel=0.1)
 
+    @pytest.mark.parametrize(("weeks", "missed", "is_moved"), [(2, True, True), (1, True, False), (2, False, False)])
+    def test_a_weekly_job_is_expected_on_the_day_that_had_it_in_two_weeks(
+        self, weeks: int, missed: bool, is_moved: bool
+    ) -> None:
+        day = np.arange(200)
+        since = 200 - 7 * weeks
+        noise = np.exp(np.random.default_rng(5).normal(0, 0.04, 200))
+        old = (day % 7 == 2) & ((day < since) | (not missed))
+        new = (day % 7 == 5) & (day >= since)
+        settings = replace(CHEAP, challenge_margin=1.0)  # the baseline alone
+        (one,) = _forecast(one_series(np.where(old | new, 500.0, 100.0) * noise), horizon_days=7, settings=settings)
+        by_weekday = {(200 + ahead) % 7: one.median[ahead] for ahead in range(7)}
+        assert bool(by_weekday[5] > 400) is is_moved
+        assert bool(by_weekday[2] < 150) is is_moved
+
     def test_explanation_adds_up_to_the_median(self) -> None:
         for one, forecast in zip(Bill(days=300).series(), _forecast(*Bill(days=300).series()), strict=True):
             parts = explain(one, forecast, CHEAP)
