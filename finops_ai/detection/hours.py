@@ -8,11 +8,14 @@ less the less is known of it. All of it is causal: an hour's verdict depends on 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from finops_ai.detection.errors import usual_error
+from finops_ai.detection.hourly_jobs import now_and_then, usual_job
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.tail import Tail
 from finops_ai.domain.expectation import compress
@@ -26,6 +29,7 @@ _LEARN = 28 * DAY
 _DAYS = 7
 _KNOWN_DAYS = 14  # of a series: from then on its past errors are the usual ones
 _NEW_KIND = 2.0  # how much wider a first weekend, or first days after one, is taken to be
+_JOB_ERROR = 0.5  # of a job's size, until enough of them are known
 _LEVEL = 2 * WEEK
 _STRANGE = 1e-3
 _PARTS = (0.5, 0.3, 0.2)  # of the threshold: an hour's rise, drift, an hour's fall
@@ -39,10 +43,14 @@ def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0)
     """
     if not values.size:
         return np.ones(values.shape)
-    seen = compress(np.nan_to_num(values), _scale(values, settings))
-    seen[~np.isfinite(values)] = np.nan
-    first = _walk(seen, seen, begin, settings)
-    return _walk(seen, np.where(first > _STRANGE, seen, np.nan), begin, settings)
+    scale, told = _scale(values, settings), np.isfinite(values)
+    busy = np.nan_to_num(values) > scale
+    jobs = now_and_then(busy, told)
+    seen = compress(np.nan_to_num(values), scale)
+    seen[~told | (jobs & ~busy)] = np.nan
+    rare = _Rare(jobs, ~busy, _doubt(told))
+    first = _walk(seen, seen, rare, begin, settings)
+    return _walk(seen, np.where(first > _STRANGE, seen, np.nan), rare, begin, settings)
 
 
 def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
@@ -54,17 +62,29 @@ def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
     return found
 
 
-def _walk(seen: FloatArray, fit: FloatArray, begin: int, settings: DetectSettings) -> FloatArray:
+class _Rare(NamedTuple):
+    """Of every hour: whether its series runs now and then, whether it is idle, and how unsure it is by its age."""
+
+    here: NDArray[np.bool_]
+    idle: NDArray[np.bool_]
+    doubt: FloatArray
+
+
+def _walk(seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: DetectSettings) -> FloatArray:
     """p-values of `seen`; only what is known in `fit` teaches what is expected."""
     p_value = np.ones(seen.shape)
     expected, doubt = _expected(fit, begin)
+    expected = np.where(rare.here, usual_job(fit, rare.here, rare.idle), expected)
+    doubt = np.where(rare.here, rare.doubt, doubt)
     rise = seen - expected
     drift = [_mean(rise, width) for width in _DRIFT_HOURS]
     usual = np.ones(seen.shape, dtype=np.bool_)
     parts = [(rise, doubt), *zip(drift, (doubt, doubt**2, doubt**2), strict=True), (-rise, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
-        each = [_p(part, usual[:, past], wider[:, now], past, now, settings) for part, wider in parts]
+        teaches = usual[:, past] & ~(rare.here[:, day, None] & rare.idle[:, past])
+        least = np.where(rare.here[:, day], _JOB_ERROR, 0.0)
+        each = [_p(part, teaches, (wider[:, now], least), past, now, settings) for part, wider in parts]
         joined = np.stack([each[0] / _PARTS[0], _least(each[1:-1]) / _PARTS[1], each[-1] / _PARTS[2]])
         p_value[:, now] = np.minimum(joined.min(axis=0), 1.0)
         usual[:, now] = p_value[:, now] > _STRANGE
@@ -103,11 +123,17 @@ def _expected(seen: FloatArray, begin: int) -> tuple[FloatArray, FloatArray]:
     daily = _lagged(seen, DAY, _DAYS)
     weekend = ((np.arange(seen.shape[1]) + begin) // DAY % 7 >= 5).astype(np.float64)[None]
     alike = (np.isfinite(daily) & (_lagged(weekend, DAY, _DAYS) == weekend)).any(axis=0)
-    hours = np.maximum(np.cumsum(np.isfinite(seen), axis=1), 1)
-    doubt = np.sqrt(np.maximum(_KNOWN_DAYS * DAY / hours, 1.0))
+    known = np.isfinite(seen)
+    hours, doubt = np.cumsum(known, axis=1), _doubt(known)
     new_kind = ~alike & ~np.isfinite(weekly).any(axis=0)
     expected = np.where(old, settled, np.where(hours > DAY, _middle(daily), np.nan))
     return expected, np.where(new_kind, _NEW_KIND * doubt, doubt)
+
+
+def _doubt(known: NDArray[np.bool_]) -> FloatArray:
+    """How much wider than usual the errors of a series may be that is `known` for less than two weeks; same shape."""
+    doubt: FloatArray = np.sqrt(np.maximum(_KNOWN_DAYS * DAY / np.maximum(np.cumsum(known, axis=1), 1), 1.0))
+    return doubt
 
 
 def _lagged(values: FloatArray, step: int, count: int) -> FloatArray:
@@ -166,13 +192,16 @@ def _plain_mean(values: FloatArray, width: int) -> FloatArray:
 def _p(
     part: FloatArray,
     usual: NDArray[np.bool_],
-    wider: FloatArray,
+    unsure: tuple[FloatArray, FloatArray],
     past: slice,
     now: slice,
     settings: DetectSettings,
 ) -> FloatArray:
+    """p-values of `now`; `unsure` is how much wider errors may be and what they are at least where few are known."""
+    wider, least = unsure
     learned = np.where(usual, part[:, past], np.nan)
-    unit = usual_error(learned, settings)[:, None]
+    few = np.isfinite(learned).sum(axis=1) < settings.min_days
+    unit = np.maximum(usual_error(learned, settings), np.where(few, least, 0.0))[:, None]
     return Tail.of([learned / unit]).p_value(part[:, now] / (unit * wider))
 
 

@@ -48,6 +48,28 @@ def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
     assert found[952:].min() > 1e-3
 
 
+def _jobs(seed: int) -> np.ndarray:
+    """Six series with a job in every twentieth hour, by no clock, of sizes that vary by half; and six with a clock."""
+    random = np.random.default_rng(seed)
+    sizes = random.lognormal(2, 0.5, (6, HOURS))
+    return np.concatenate([np.where(random.uniform(size=sizes.shape) < 0.05, sizes, 0.0), *([_hours(seed)] * 2)])[:12]
+
+
+def test_jobs_by_no_clock_are_known_by_their_size() -> None:
+    values = _jobs(6)
+    quiet = judge_hours(values, DetectSettings())
+    assert np.argwhere(alerts(quiet, DetectSettings())).tolist() == []
+    values[0, 700:703] = 150.0
+    values[1, 800:830] = 100.0
+    whole = judge_hours(values, DetectSettings())
+    told = np.argwhere(alerts(whole, DetectSettings()))
+    assert {(row, hour // 24) for row, hour in told.tolist()} <= {(0, 29), (1, 33), (1, 34), (1, 35)}
+    assert {row for row, _ in told.tolist()} == {0, 1}
+    scrambled = values.copy()
+    scrambled[:, 744:] = np.random.default_rng(7).uniform(0, 9, values[:, 744:].shape)
+    assert np.array_equal(judge_hours(scrambled, DetectSettings())[:, :744], whole[:, :744])
+
+
 FORTNIGHT = 24 * 14
 
 
