@@ -30,7 +30,7 @@ class Rhythm:
 
     `scale` (series, 1) is that of `compress`, and what an idle day of a job that runs now and then costs at most;
     `now_and_then` (series,) are the series of such jobs, `rests` also those that were some months ago; `busy` (series,
-    days) are days on which something ran.
+    days) are the days on which something ran in those, False in others.
     """
 
     scale: FloatArray
@@ -47,8 +47,9 @@ def rhythm(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -> R
     scale = np.maximum(small, base)
     now_and_then = idle | (base > small)[:, 0]
     before = _comes_and_goes(whole[:, : -settings.former_days], scale, settings)  # a floor ends the rest
-    busy = np.nan_to_num(whole) > np.maximum(_idle_below(whole, settings), base)
-    return Rhythm(scale=scale, now_and_then=now_and_then, rests=now_and_then | before, busy=busy)
+    rests, busy = now_and_then | before, np.zeros(whole.shape, dtype=np.bool_)
+    busy[rests] = np.nan_to_num(whole[rests]) > np.maximum(_idle_below(whole[rests], settings), base[rests])
+    return Rhythm(scale=scale, now_and_then=now_and_then, rests=rests, busy=busy)
 
 
 def usual_cost(whole: FloatArray) -> FloatArray:
@@ -95,22 +96,29 @@ def job_above(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -
     """
     days = 2 * _HALF
     until = whole.shape[1] - settings.unsure_days
+    found = np.zeros(len(whole))
     if until < days:
-        return np.zeros(len(whole))
+        return found
     last = slice(until - days, until)
-    recent = whole[:, last]
-    known = np.isfinite(recent)
-    level = np.log(np.where(known, np.maximum(recent, settings.small_cost), np.nan))
+    known = np.isfinite(whole[:, last])
+    level = np.log(np.where(known, np.maximum(whole[:, last], settings.small_cost), np.nan))
     line, apart = _between(level)
-    above = level > line[:, None]  # NaN compares false
+    rows = np.flatnonzero(apart & (_least_half(known) >= _KNOWN))  # few series have two kinds of days
+    known, above = known[rows], level[rows] > line[rows, None]  # NaN compares false
     busy = above & ~_longest_run(above)
     for kind in (calendar.weekday[last], np.arange(days) % _FORTNIGHT, calendar.slot[last]):
         busy &= _share_by(kind, busy, known) < _REGULAR
     begun = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
-    share = busy.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    in_halves = [part.reshape(-1, 2, _HALF).mean(axis=2).min(axis=1) for part in (known, busy)]
-    again = (begun >= _LEAST_RUNS) & (share >= _LEAST_SHARE) & (share <= _MOST_SHARE) & (in_halves[1] > 0)
-    return np.where(apart & again & (in_halves[0] >= _KNOWN), np.exp(line), 0.0)
+    share = busy.sum(axis=1) / known.sum(axis=1)
+    again = (begun >= _LEAST_RUNS) & (share >= _LEAST_SHARE) & (share <= _MOST_SHARE) & (_least_half(busy) > 0)
+    found[rows[again]] = np.exp(line[rows[again]])
+    return found
+
+
+def _least_half(days: BoolArray) -> FloatArray:
+    """Share of days in whichever half has fewer of them, (series,)."""
+    least: FloatArray = days.reshape(-1, 2, _HALF).mean(axis=2).min(axis=1)
+    return least
 
 
 def _between(level: FloatArray) -> tuple[FloatArray, BoolArray]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.expectation import expand
 from finops_ai.domain.series import FloatArray
 
 _WEEK = 7
 _STANDS_OUT = 3.0  # usual errors
 _EQUAL = 0.25  # of the larger amount: by so much two that are one job's may differ
-_LARGEST = 50.0  # compressed costs stay finite when expanded
 
 
 def moved(base: FloatArray, surprise: FloatArray, scale: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -24,15 +24,13 @@ def moved(base: FloatArray, surprise: FloatArray, scale: FloatArray) -> tuple[Fl
     rows = np.flatnonzero((lift > 0).any(axis=1) & (lift < 0).any(axis=1))
     up, down = np.zeros(lift.shape), np.zeros(lift.shape)
     if len(rows):
-        level = np.clip(np.nan_to_num(base[rows]), -_LARGEST, _LARGEST)
-        more, less = _excused(level, lift[rows])
-        up[rows], down[rows] = more, less
+        up[rows], down[rows] = _excused(np.nan_to_num(base[rows]), lift[rows])
     return up, down
 
 
 def _excused(level: FloatArray, lift: FloatArray) -> tuple[FloatArray, FloatArray]:
     """The same for rows that have both; `lift` is 0 on days that do not stand out."""
-    money = np.sinh(np.clip(level + lift, -_LARGEST, _LARGEST)) - np.sinh(level)
+    money = expand(level + lift, 1.0) - expand(level, 1.0)
     made_up, paired = np.zeros((2, *lift.shape), dtype=np.bool_)  # by a day of the week before; by one on either side
     for back in range(1, _WEEK):
         pair = _one_job(money[:, back:], money[:, :-back])

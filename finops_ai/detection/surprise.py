@@ -83,9 +83,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
-    runs = np.ones((len(whole), panel.days - first))
-    some = now_and_then
-    runs[some] = unbroken(jobs.busy[some], known[some], young_days[some], first)
+    runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
     average = compress(usual_cost(whole[:, : -settings.judge_days])[:, None], scale)
     now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]

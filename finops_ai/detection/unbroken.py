@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.detection.busy_days import Rhythm
 from finops_ai.domain.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -15,13 +16,21 @@ _LEAST_RUNS = 3  # runs that must have ended before one can be unusual
 _IDLE = 0.1  # share of the days before it that were idle, at least
 
 
-def unbroken(busy: BoolArray, known: BoolArray, young: BoolArray, first: int) -> FloatArray:
+def unbroken(jobs: Rhythm, known: BoolArray, young: BoolArray, first: int) -> FloatArray:
     """p-value of each day's run of busy days, shape (series, days from `first` on), 1 where nothing can be said.
 
-    `busy`, `known` and `young` are (series, days). A day that is not known neither ends a run nor makes it longer; days
-    that are `young` are not judged. The p-value is how often a run becomes so long if it ends on any day with the
-    chance that the series' runs before it did; no run that is not clearly longer than all of them is unusual.
+    Only series whose `jobs` run now and then are judged, and no day that is `young` (series, days, as `known`). A day
+    that is not known neither ends a run nor makes it longer. The p-value is how often a run becomes so long if it ends
+    on any day with the chance that the series' runs before it did; no run that is not clearly longer than all of them
+    is unusual.
     """
+    found = np.ones((len(known), known.shape[1] - first))
+    rows = jobs.now_and_then
+    found[rows] = _in_rows(jobs.busy[rows], known[rows], young[rows], first)
+    return found
+
+
+def _in_rows(busy: BoolArray, known: BoolArray, young: BoolArray, first: int) -> FloatArray:
     series, days = busy.shape
     found = np.ones((series, days - first))
     run, longest, ended, stays, idle, age = (np.zeros(series) for _ in range(6))

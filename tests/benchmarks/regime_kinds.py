@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from finops_ai.domain.series import FloatArray
+from tests.unit.detection.quiet_bills import noise
 
 DAYS = 640
 DATES = pd.date_range("2024-07-01", periods=DAYS)
@@ -26,13 +27,7 @@ _NOISE_CLIP = 3.2
 
 
 def _noise(random: Random, size: float, carried: float = 0.35) -> FloatArray:
-    """Factors whose logarithm is a first-order autoregression of Student's t with five degrees of freedom, clipped."""
-    shocks = random.standard_t(5, DAYS) * size * np.sqrt((1 - carried**2) * 3 / 5)
-    log = np.zeros(DAYS)
-    for t in range(DAYS):
-        log[t] = carried * log[t - 1] + shocks[t]
-    factors: FloatArray = np.exp(np.clip(log, -_NOISE_CLIP * size, _NOISE_CLIP * size))
-    return factors
+    return noise(random, DAYS, size, carried=carried, clip=_NOISE_CLIP)
 
 
 def _states(random: Random, heights: list[float], stay: float) -> FloatArray:

@@ -8,11 +8,10 @@ from datetime import UTC, date, datetime, time, timedelta
 from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Episode
-from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
-from finops_ai.domain.series import CostSeries, FloatArray
+from finops_ai.domain.series import FloatArray
+from tests.unit.forecasting.bills import START, one_series
 
-START = date(2025, 1, 1)
 SERIES = 6
 
 
@@ -25,17 +24,7 @@ def found(change: Callable[[FloatArray, list[date]], None], *, plain: FloatArray
     costs = plain.copy()
     days = dates(costs.shape[1])
     change(costs[0], days)
-    series = [
-        CostSeries(
-            scope=Scope((("x_cost_center", f"team-{i}"),)),
-            cost_basis="effective",
-            currency="USD",
-            days=Days(START, START + timedelta(days=len(days))),
-            values=row,
-            complete_through=days[-1],
-        )
-        for i, row in enumerate(costs)
-    ]
+    series = [one_series(row, scope=Scope((("x_cost_center", f"team-{i}"),))) for i, row in enumerate(costs)]
     as_of = datetime.combine(START + timedelta(days=len(days)), time(6), tzinfo=UTC)
     told = detect(series, [], as_of=as_of, settings=DetectSettings()).episodes
     return [one for one in told if one.scope == series[0].scope]

@@ -22,14 +22,21 @@ _TO_END = np.array([((day.replace(day=1) + timedelta(days=32)).replace(day=1) - 
 _MONTH = np.array([day.month for day in _DATES])
 
 
-def _noise(random: Random, sigma: float, carried: float = 0.3) -> FloatArray:
-    """Factors whose logarithm is a first-order autoregression of Student's t with five degrees of freedom."""
-    shocks = random.standard_t(5, DAYS) * sigma * np.sqrt((1 - carried**2) * 3 / 5)
-    log = np.zeros(DAYS)
-    for t in range(DAYS):
+def noise(random: Random, days: int, sigma: float, *, carried: float, clip: float) -> FloatArray:
+    """Factors whose logarithm is a first-order autoregression of Student's t with five degrees of freedom.
+
+    It is clipped at `clip` times `sigma`.
+    """
+    shocks = random.standard_t(5, days) * sigma * np.sqrt((1 - carried**2) * 3 / 5)
+    log = np.zeros(days)
+    for t in range(days):
         log[t] = carried * log[t - 1] + shocks[t]
-    factors: FloatArray = np.exp(np.clip(log, -5 * sigma, 5 * sigma))
+    factors: FloatArray = np.exp(np.clip(log, -clip * sigma, clip * sigma))
     return factors
+
+
+def _noise(random: Random, sigma: float, carried: float = 0.3) -> FloatArray:
+    return noise(random, DAYS, sigma, carried=carried, clip=5)
 
 
 def _month_end(random: Random) -> FloatArray:

@@ -11,7 +11,8 @@ from hypothesis import settings as profile
 from hypothesis import strategies as st
 
 from finops_ai.domain.series import FloatArray
-from tests.unit.detection.alike import SERIES, START, found, nothing
+from tests.unit.detection.alike import SERIES, found, nothing
+from tests.unit.forecasting.bills import START
 
 
 def with_fees(days: int) -> FloatArray:

@@ -11,7 +11,8 @@ from finops_ai.detection.busy_days import job_above
 from finops_ai.detection.calendar import calendar
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.series import FloatArray
-from tests.unit.detection.alike import SERIES, START, dates, found, nothing
+from tests.unit.detection.alike import SERIES, dates, found, nothing
+from tests.unit.forecasting.bills import START
 
 DAYS = 400
 BASE, JOB = 100.0, 700.0
