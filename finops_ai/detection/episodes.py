@@ -11,11 +11,13 @@ from decimal import Decimal
 
 from finops_ai.detection.levels import as_answered
 from finops_ai.detection.nesting import merge
-from finops_ai.detection.newcomers import SCORER, newcomers
+from finops_ai.detection.newcomers import SCORER as NEW
+from finops_ai.detection.newcomers import newcomers
 from finops_ai.detection.quiet import quiet, told_already
 from finops_ai.detection.runs import Run, limits, runs
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.severity import projected_excess, severity
+from finops_ai.detection.today import SCORER as TODAY
 from finops_ai.detection.verdicts import SCORERS, STANDING
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.forecast import Score
@@ -35,7 +37,7 @@ def advance(
 ) -> list[Episode]:
     """Episodes as known at `as_of` (UTC): the `previous` ones brought up to date and the newly opened, oldest first.
 
-    Days that are not over at `as_of` are not judged. Episodes older than the scores stay as they are. Keys outlive
+    Days that have not begun at `as_of` are not judged. Episodes older than the scores stay as they are. Keys outlive
     growth, restatement and restart: what overlaps a previous episode of its scope continues it.
     """
     known = {one.key: one for one in series}
@@ -44,7 +46,7 @@ def advance(
     by_series: dict[str, list[Score]] = {}
     for score in scores:
         key = _series_key(score.scope, score.currency)
-        if key in known and score.day < today:
+        if key in known and score.day <= today:
             by_series.setdefault(key, []).append(score)
     limit = limits((score for found in by_series.values() for score in found), len(series), settings)
     strange: list[Run] = []
@@ -232,14 +234,15 @@ def _kind(run: Run, scorer: str, settings: DetectSettings) -> str:
 def _threshold(run: Run, limit: dict[date, float], settings: DetectSettings) -> str:
     """Which line was crossed, on which day, and why it lies there; in words."""
     score = run.opening
-    if score.scorer == SCORER:
+    if score.scorer == NEW:
         line = f"{score.upper:.2f} {score.currency} a day is worth telling"
         return f"first charge on {score.day}, nothing was expected; {line}"
     if score.scorer == SCORERS[STANDING]:
         charge = f"{score.observed - score.expected:.2f} {score.currency}"
         return f"a standing charge of {charge} a day since {run.opened_on}, in a series that rested between its jobs"
     rate = f"{settings.false_per_series_year:g} false episodes per series-year"
-    line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day} ({rate}"
+    so_far = ", which is not over" if score.scorer == TODAY else ""
+    line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day}{so_far} ({rate}"
     if limit[score.day] < settings.threshold:
         line += f", of one day's openings at most {settings.false_discovery:.0%} false"
     return f"{line}); {score.observed:.2f} against {score.upper:.2f} {score.currency}"

@@ -10,6 +10,7 @@ from finops_ai.detection.episodes import advance
 from finops_ai.detection.outliers import second_opinion
 from finops_ai.detection.panel import Filling, panels
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.today import so_far
 from finops_ai.detection.verdicts import Verdicts, judge, scores
 from finops_ai.domain.episode import Episode
 from finops_ai.domain.forecast import Score
@@ -39,17 +40,18 @@ def detect(
     """Judge the last days of `series` as known at `as_of` and advance the `previous` episodes.
 
     Days that are not complete are judged where `filling` (in the order of `series`, or none) says how far they are: a
-    rise at once, since they can only grow, a fall when enough is there. `announced` changes raise no alarm.
+    rise at once, since they can only grow, a fall when enough is there. The day that is not over is one once it cost
+    more than all of it should. `announced` changes raise no alarm.
     """
-    side_by_side = panels(
-        series,
-        filling or [None] * len(series),
-        announced,
-        today=as_of.date(),
-        size=_TOGETHER,
-        settings=settings,
+    fills = filling or [None] * len(series)
+    side_by_side = panels(series, fills, announced, today=as_of.date(), size=_TOGETHER, settings=settings)
+    verdicts = judge(side_by_side, settings)
+    begun = (
+        so_far(series, fills, announced, verdicts[0].tails, as_of=as_of, size=_TOGETHER, settings=settings)
+        if verdicts
+        else []
     )
-    return follow(judge(side_by_side, settings), series, previous, as_of=as_of, settings=settings)
+    return follow(verdicts, series, previous, as_of=as_of, settings=settings, begun=begun)
 
 
 def follow(
@@ -59,8 +61,10 @@ def follow(
     *,
     as_of: datetime,
     settings: DetectSettings,
+    begun: Sequence[Score] = (),
 ) -> Detection:
-    """What the verdicts on `series` make of the `previous` episodes."""
+    """What the verdicts on `series`, and the scores of the day that has `begun`, make of the `previous` episodes."""
     found = second_opinion(scores(verdicts, series, settings), verdicts, series, settings=settings)
+    found += begun
     episodes = advance(previous, found, series, as_of=as_of, settings=settings)
     return Detection(scores=tuple(found), episodes=tuple(episodes))

@@ -26,6 +26,37 @@ SCORERS = tuple(f"{name}@{NAME}" for name in ("day", "drift", "drop", "standing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tails:
+    """How rare surprises are that are usual errors so many: of days that rise, of days that fall, of each drift."""
+
+    rise: Tail
+    fall: Tail
+    drift: tuple[Tail, ...]
+
+    @classmethod
+    def of(cls, found: Sequence[Surprise], settings: DetectSettings) -> Tails:
+        """Learned from all series together, without their newest days."""
+
+        def learned(parts: Iterable[FloatArray]) -> Tail:
+            return Tail.of([part[:, : max(part.shape[1] - settings.unsure_days, 0)] for part in parts])
+
+        return cls(
+            rise=learned(one.rise / one.unit[:, None] for one in found),
+            fall=learned(np.where(_can_fall(one), one.fall / one.fall_unit[:, None], np.nan) for one in found),
+            drift=tuple(learned(one.drift[k] for one in found) for k in range(len(DRIFT_DAYS))),
+        )
+
+    def decays(self, one: Surprise, settings: DetectSettings) -> tuple[FloatArray, FloatArray]:
+        """How slowly the rises and the falls of each series become rare, (series, 1) each, by days outside episodes."""
+        end = max(one.rise.shape[1] - settings.unsure_days, 0)
+        rise, fall = (
+            ordinary((part / unit[:, None])[:, :end], settings)
+            for part, unit in ((one.rise, one.unit), (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit))
+        )
+        return self.rise.own_decay(rise), self.fall.own_decay(fall)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Verdicts:
     """Judgement of the last days of a panel's series; arrays have shape (members, days), the last day is `end` - 1.
 
@@ -35,6 +66,7 @@ class Verdicts:
     """
 
     surprise: Surprise
+    tails: Tails
     kind: NDArray[np.intp]
     p_value: FloatArray
     errors: FloatArray
@@ -47,18 +79,10 @@ class Verdicts:
         return self.surprise.panel
 
 
-def judge(panels: Sequence[Panel], settings: DetectSettings) -> list[Verdicts]:
-    """Verdicts of the last `judge_days` of each panel; what is usual is learned from all of them together."""
+def judge(panels: Sequence[Panel], settings: DetectSettings, tails: Tails | None = None) -> list[Verdicts]:
+    """Verdicts of the last `judge_days` of each panel by `tails`, learned from all of them together where not given."""
     found = [surprise(panel, settings) for panel in panels]
-
-    def learned(parts: Iterable[FloatArray]) -> Tail:
-        return Tail.of([part[:, : max(part.shape[1] - settings.unsure_days, 0)] for part in parts])
-
-    tails = _Tails(
-        rise=learned(one.rise / one.unit[:, None] for one in found),
-        fall=learned(np.where(_can_fall(one), one.fall / one.fall_unit[:, None], np.nan) for one in found),
-        drift=tuple(learned(one.drift[k] for one in found) for k in range(len(DRIFT_DAYS))),
-    )
+    tails = tails or Tails.of(found, settings)
     return [_verdicts(one, tails, settings) for one in found]
 
 
@@ -94,22 +118,6 @@ def _scores(one: Verdicts, row: int, series: CostSeries) -> list[Score]:
     ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Tails:
-    rise: Tail
-    fall: Tail
-    drift: tuple[Tail, ...]
-
-    def decays(self, one: Surprise, settings: DetectSettings) -> tuple[FloatArray, FloatArray]:
-        """How slowly the rises and the falls of each series become rare, (series, 1) each, by days outside episodes."""
-        end = max(one.rise.shape[1] - settings.unsure_days, 0)
-        rise, fall = (
-            ordinary((part / unit[:, None])[:, :end], settings)
-            for part, unit in ((one.rise, one.unit), (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit))
-        )
-        return self.rise.own_decay(rise), self.fall.own_decay(fall)
-
-
 def _can_fall(one: Surprise) -> NDArray[np.bool_]:
     """Days on which less than expected says anything: not where idle days are usual, not on a credit."""
     billed = np.nan_to_num(one.panel.billed[:, one.first :])
@@ -134,7 +142,7 @@ def _expected(one: Surprise, kind: NDArray[np.intp], z_drift: FloatArray, last: 
     return expected
 
 
-def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdicts:
+def _verdicts(one: Surprise, tails: Tails, settings: DetectSettings) -> Verdicts:
     days = min(settings.judge_days, one.rise.shape[1])
     last = np.s_[:, one.rise.shape[1] - days :]
     share, spread = (part[:, one.panel.days - days :] for part in (one.panel.share, one.panel.spread))
@@ -174,6 +182,7 @@ def _verdicts(one: Surprise, tails: _Tails, settings: DetectSettings) -> Verdict
     p_value = np.where(held, settings.held_p, p_value)
     return Verdicts(
         surprise=one,
+        tails=tails,
         kind=kind,
         p_value=p_value,
         errors=np.where(held, np.maximum(np.nan_to_num(errors), 1.0), np.nan_to_num(errors)),

@@ -167,7 +167,7 @@ def _days(episode: Episode) -> int:
 def _when(day: date, today: date) -> str:
     if day == today - timedelta(days=1):
         return "yesterday"
-    return "today" if day == today else f"on {day_year(day)}"
+    return "so far today" if day == today else f"on {day_year(day)}"
 
 
 def _money(amount: Money) -> str:

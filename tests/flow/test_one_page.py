@@ -102,6 +102,41 @@ def test_a_late_a_partial_and_a_restated_day_change_figures_and_page_once(ledger
     assert "the bill was corrected" in last.body["summary"]
 
 
+def test_a_runaway_is_paged_on_its_own_day_and_not_again_the_next_morning(ledger: sa.Engine) -> None:
+    """The bill is read through the day: at ten it shows half a day, at four more than any whole one."""
+    whole = costs(FAULT)
+    before = {key: cost for key, cost in whole.items() if key[0] < FAULT}
+    place = (FAULT, *LEAVES[0][:2])
+
+    def at(hour: int, day: date = FAULT) -> datetime:
+        return datetime.combine(day, time(hour), tzinfo=UTC)
+
+    def billed(hour: int, fault: int) -> None:
+        begun = {key: (cost * hour / 24).quantize(Decimal("0.01")) for key, cost in whole.items() if key[0] == FAULT}
+        deliver(ledger, before | begun | {place: begun[place] + fault}, at(hour), only=FAULT)
+
+    deliver(ledger, before, at(1))
+    billed(10, fault=100)
+    look(ledger, at(10))
+    assert findings.episodes(ledger, at(10)) == []
+    billed(16, fault=500)
+    for _ in range(2):
+        look(ledger, at(16))
+    (one,) = findings.episodes(ledger, at(16))
+    assert (one.opened_on, one.last_day, one.scope.get("service_name")) == (FAULT, FAULT, "Compute")
+    assert total(cause.excess.amount for cause in one.causes) == one.excess.amount
+    (page,) = [each.message for each in outbox.messages(ledger)]
+    assert "so far today vs" in page.body["summary"]
+    assert "which is not over" in page.body["threshold"]
+    assert page.body["chart"][-1] | {"day": FAULT.isoformat(), "incomplete": True} == page.body["chart"][-1]
+    deliver(ledger, whole | {place: whole[place] + 800}, at(2, FAULT + timedelta(days=1)), only=FAULT)
+    look(ledger, at(3, FAULT + timedelta(days=1)))
+    (grown,) = findings.episodes(ledger, at(3, FAULT + timedelta(days=1)))
+    assert (grown.key, grown.opened_on, grown.last_day) == (one.key, FAULT, FAULT)
+    assert grown.excess.amount > one.excess.amount + 250
+    assert [kind for kind, _ in told_of(ledger)].count("episode_opened") == 1
+
+
 def test_a_missing_day_is_a_gap_of_the_data_and_no_drop(ledger: sa.Engine) -> None:
     whole = costs(TODAY - timedelta(days=1))
     gone = {key: cost for key, cost in whole.items() if key[0] != TODAY - timedelta(days=4)}

@@ -69,12 +69,12 @@ def test_the_second_opinion_decides_within_its_bounds() -> None:
     assert factor(None, SETTINGS) == 1.0
 
 
-def test_days_that_are_not_over_are_not_judged() -> None:
+def test_days_that_have_not_begun_are_not_judged() -> None:
     scores = [_score(1e-9)]
-    today = datetime(DAY.year, DAY.month, DAY.day, 23, tzinfo=UTC)
+    today = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
     series = [one_series([100.0] * 100, scope=_scope("a"))]
-    assert advance([], scores, series, as_of=today, settings=SETTINGS) == []
-    assert advance([], scores, series, as_of=today + timedelta(days=1), settings=SETTINGS) != []
+    assert advance([], scores, series, as_of=today - timedelta(seconds=1), settings=SETTINGS) == []
+    assert advance([], scores, series, as_of=today, settings=SETTINGS) != []
 
 
 def test_keys_name_scope_currency_and_day() -> None:

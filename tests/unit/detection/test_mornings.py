@@ -24,10 +24,10 @@ AT = (FIRST - START).days
 def morning(
     series: Sequence[CostSeries], previous: Sequence[Episode] = (), *, settings: DetectSettings = DETECT
 ) -> Detection:
-    """What is known on the day after the last complete one."""
+    """What is known on the day after the last complete one, when nothing of that day is on the bill yet."""
     today = max(one.complete_through for one in series) + timedelta(days=1)
     return detect(
-        series,
+        [replace(one, days=one.complete_days, values=one.complete_values) for one in series],
         previous,
         as_of=datetime.combine(today, time(6), tzinfo=UTC),
         settings=settings,
@@ -99,8 +99,11 @@ def test_the_same_morning_twice_is_the_same() -> None:
 
 def test_incomplete_days_and_the_future_change_nothing() -> None:
     calm = Bill(days=420).series(through=AT)
-    scrambled = [replace(one, values=np.r_[one.values[:AT], np.full(420 - AT, 1e7)]) for one in calm]
-    assert morning(calm) == morning(scrambled)
+    today = AT + 2  # two days are not complete, and it is not said how far they are
+    known = [replace(one, values=np.r_[one.values[:AT], np.zeros(420 - AT)]) for one in calm]
+    scrambled = [replace(one, values=np.r_[one.values[:AT], 1e7, 1e7, 0.0, np.full(417 - AT, 1e7)]) for one in calm]
+    as_of = datetime.combine(START + timedelta(days=today), time(6), tzinfo=UTC)
+    assert detect(known, (), as_of=as_of, settings=DETECT) == detect(scrambled, (), as_of=as_of, settings=DETECT)
 
 
 def test_a_restated_day_changes_figures_but_not_keys() -> None:

@@ -1,0 +1,77 @@
+"""The day that is not over, told of as soon as it has cost more than the whole day should.
+
+A day that is not over can only grow, so that a rise of it is one whatever else comes. It is held against all of the day
+and not against what is usually there by now: a job that ran earlier than usual would be an alarm every time. Nothing
+else of detection knows of this day; the next morning it is judged like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from finops_ai.detection.habit import NAME
+from finops_ai.detection.panel import Filling, panels
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.detection.verdicts import DAY, DRIFT, SCORERS, Tails, judge, scores
+from finops_ai.domain.forecast import Score
+from finops_ai.domain.known_event import KnownEvent
+from finops_ai.domain.series import CostSeries
+
+SCORER = f"today@{NAME}"
+_RISES = (SCORERS[DAY], SCORERS[DRIFT])
+_WEEK = timedelta(days=7)
+
+
+def so_far(
+    series: Sequence[CostSeries],
+    filling: Sequence[Filling | None],
+    announced: Sequence[KnownEvent],
+    tails: Tails,
+    *,
+    as_of: datetime,
+    size: int,
+    settings: DetectSettings,
+) -> list[Score]:
+    """Scores of the day of `as_of` (UTC), of the series in which it is strange already, in their order.
+
+    `filling` is that of the mornings before, in the order of `series`; `tails` say what is usual. Only series that have
+    cost more today than on the same day of the week before are looked at: of the others no day is a rise.
+    """
+    today = as_of.date()
+    dear = [i for i, one in enumerate(series) if _on(one, today) > max(_on(one, today - _WEEK), 0.0)]
+    watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in dear]
+    side_by_side = panels(
+        watched,
+        [_from_today(filling[i]) for i in dear],
+        announced,
+        today=today + timedelta(days=1),
+        size=size,
+        settings=settings,
+    )
+    return [
+        replace(score, scorer=SCORER)
+        for score in scores(judge(side_by_side, settings, tails), watched, settings)
+        if score.day == today and score.z > 0 and score.p_value <= settings.normal_p and score.scorer in _RISES
+    ]
+
+
+def _on(one: CostSeries, day: date) -> float:
+    return float(one.values[(day - one.days.start).days]) if day in one.days else 0.0
+
+
+def _believed(one: CostSeries, today: date) -> CostSeries:
+    """The series with today, and without the days before it whose bill is not whole."""
+    values = one.values.copy()
+    values[len(one.complete_days) : (today - one.days.start).days] = np.nan
+    return replace(one, values=values, complete_through=today)
+
+
+def _from_today(before: Filling | None) -> Filling | None:
+    """The filling of days from today on backwards: today counts for as much as there is of it."""
+    if before is None:
+        return None
+    return Filling(share=np.concatenate([[1.0], before.share]), spread=np.concatenate([[0.0], before.spread]))
