@@ -1,7 +1,8 @@
 """How well a month's total is known on each day of it: forecasts replayed on many mornings, told by day of the month.
 
-The total is what the bill has of the month by then (its last days completed, and unsure) and the forecast of the rest,
-put together as the forecast job does. It is held against the bill as it was in the end.
+The total is what the bill has of the month by then (its last days completed, and unsure), the forecast of the rest, and
+what bills are corrected by after their month has closed, put together as the forecast job does. It is held against the
+bill as it was in the end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import BANDS, MEDIAN
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.corrections import CLOSED_DAYS, LEARN_MONTHS, SETTLED_DAYS, shares, with_corrections
 from finops_ai.forecasting.nowcast import AGES, nowcast
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.nowcasting import Nowcast, with_days
@@ -74,15 +76,32 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
     days = Days(split.first.date() + timedelta(days=filling), origin)
     so_far = known[:, start:filling].sum(axis=1)
     last = month.end - timedelta(days=1)
+    changed = _changed(split, month, origin)
     rows = []
     for i, one in enumerate(morning(split, origin, settings=settings).found):
         if abs(final[i]) < _LEAST or last not in one.total_quantiles:
             continue
         newest = Nowcast(days=days, mean=known[i, filling:at], spread=unsure[i, filling:at])
-        total = so_far[i] + with_days(one, newest).total_quantiles[last]
+        before = float(so_far[i])
+        total = before + with_corrections(with_days(one, newest), before, changed).total_quantiles[last]
         inside = [float(total[low] <= final[i] <= total[high]) for low, high in BANDS.values()]
         rows.append([abs(total[MEDIAN] - final[i]) / abs(final[i]), *inside])
     return np.array(rows).reshape(-1, 1 + len(BANDS))
+
+
+def _changed(split: Split, month: BillingPeriod, origin: date) -> FloatArray | None:
+    """By what share the bills of the series were corrected in the months that had settled by `origin`."""
+    first, closed, settled = split.first.date(), list[FloatArray](), list[FloatArray]()
+    now = split.log.as_of((origin - first).days)
+    for _ in range(LEARN_MONTHS):
+        month = BillingPeriod.of(month.start - timedelta(days=1))
+        if month.start < first or month.end + timedelta(days=SETTLED_DAYS) > origin:
+            continue
+        start, end = ((day - first).days for day in (month.start, month.end))
+        closed.append(np.nan_to_num(split.log.as_of(end + CLOSED_DAYS)[:, start:end]).sum(axis=1))
+        settled.append(np.nan_to_num(now[:, start:end]).sum(axis=1))
+    nothing = np.zeros(0)
+    return shares(np.concatenate([nothing, *closed]), np.concatenate([nothing, *settled]))
 
 
 def _row(day: int, held: FloatArray) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.budget import Budget
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
+from finops_ai.domain.focus import NONE
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
@@ -28,7 +29,11 @@ from finops_ai.jobs.workloads import NOT_KNOWN, Attribution
 from finops_ai.ledger import findings, series
 from finops_ai.ledger.connect import transaction
 
-ALSO_WATCHED: tuple[tuple[str, ...], ...] = (("sub_account_id",), ("service_name",))
+ALSO_WATCHED: tuple[tuple[str, ...], ...] = (
+    ("sub_account_id",),
+    ("service_name",),
+    ("x_cost_center", "x_ai_model"),
+)
 """Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
 
 NOBODY: Mapping[str, str] = {}
@@ -106,9 +111,10 @@ def _keep(turn: Turn, voice: Voice, *, episodes: Sequence[Episode], scores: Sequ
 
 
 def _is_watched(scope: Scope) -> bool:
-    """Sources are the data's; an account or a service without a name is the rest of the bill, not a scope."""
+    """Sources are the data's; what names no account, service or model is the rest of the bill and not a scope."""
     keys = tuple(key for key, _ in scope.pairs)
-    return keys != SOURCE_LEVEL and (keys not in ALSO_WATCHED or all(value for _, value in scope.pairs))
+    named = all(value not in ("", NONE) for _, value in scope.pairs)
+    return keys != SOURCE_LEVEL and (keys not in ALSO_WATCHED or named)
 
 
 def _outcome(turn: Turn, episodes: Sequence[Episode], *, series: int, messages: int) -> Outcome:

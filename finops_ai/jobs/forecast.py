@@ -21,6 +21,7 @@ from finops_ai.forecasting.coherence import Coherent, coherent
 from finops_ai.forecasting.explain import explain_all
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
+from finops_ai.jobs.corrections import corrected
 from finops_ai.jobs.nowcasting import (
     Key,
     Nowcast,
@@ -86,6 +87,7 @@ def forecast(
     alone = fees.keys() - {(one.scope, one.currency) for one in found}
     told += [_cut(fees[key], horizon_days) for key in sorted(alone)]
     told = [with_days(one, known.get((one.scope, one.currency))) for one in told]
+    told = corrected(turn, told, whole, cost_basis)
     family = coherent(told, billed_so_far(told, *whole, fees))
     told = [one.forecast for one in family]
     if not turn.dry_run:

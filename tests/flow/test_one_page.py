@@ -188,3 +188,31 @@ def test_two_accounts_that_hide_each_other_are_both_found(ledger: sa.Engine) -> 
     look(ledger, morning(TODAY) + timedelta(hours=1))
     found = findings.episodes(ledger, morning(TODAY) + timedelta(hours=1))
     assert {(str(one.scope), one.kind) for one in found} == {("1", "rise"), ("2", "drop")}
+
+
+def test_models_that_change_places_in_two_cost_centers_are_found(ledger: sa.Engine) -> None:
+    """No cost center, no model, no service moves: only a model in a cost center does."""
+    random = np.random.default_rng(8)
+    rows = []
+    for n in range((TODAY - FIRST).days):
+        day = FIRST + timedelta(days=n)
+        for center, model, level, moved in (
+            ("search", "clip", 400, 300),
+            ("search", "whisper", 500, -300),
+            ("ads", "clip", 450, -300),
+            ("ads", "whisper", 420, 300),
+        ):
+            cost = level * float(np.exp(random.uniform(-0.03, 0.03))) + (moved if day >= FAULT else 0)
+            what = {"x_cost_center": center, "service_name": "Compute", "x_ai_model": model}
+            rows.append(charge(day, Decimal(str(round(cost, 2))), **what))
+    for month in sorted({BillingPeriod.of(row["day"]) for row in rows}):
+        mine = bill(*(row for row in rows if row["day"] in month.days))
+        load(ledger, mine, period=str(month), known_at=morning(TODAY))
+    look(ledger, morning(TODAY) + timedelta(hours=1))
+    found = findings.episodes(ledger, morning(TODAY) + timedelta(hours=1))
+    assert {(*dict(one.scope.pairs).values(), one.kind) for one in found} == {
+        ("search", "clip", "rise"),
+        ("search", "whisper", "drop"),
+        ("ads", "clip", "drop"),
+        ("ads", "whisper", "rise"),
+    }

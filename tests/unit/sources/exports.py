@@ -145,7 +145,7 @@ def write_report(
         path.write_bytes(content)
         keys.append(f"original/prefix/{report}/{period}/{assembly}/{name}")
     name = report.rsplit("/", 1)[-1]
-    content = {
+    told = {
         "assemblyId": assembly,
         "billingPeriod": {"start": f"{period[:8]}T000000.000Z", "end": f"{period[9:]}T000000.000Z"},
         "bucket": "example",
@@ -154,7 +154,7 @@ def write_report(
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}-Manifest.json"
-    path.write_text(json.dumps(content))
+    path.write_text(json.dumps(told))
     return path
 
 

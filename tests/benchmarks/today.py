@@ -1,0 +1,113 @@
+"""How much sooner a rise is told when the day that is not over is judged: the shared hourly set as a bill by the day.
+
+The bill is read and judged after every hour. `ratio` is the median of the hours from the beginning of a rise to its
+first episode when only days that are over are judged, over that of the production engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from finops_ai.app.evaluation_detection import settings
+from finops_ai.detection.run import detect
+from finops_ai.detection.settings import DAYS_PER_YEAR
+from finops_ai.domain.episode import Episode
+from finops_ai.domain.period import Days
+from finops_ai.domain.scope import Scope
+from finops_ai.domain.series import CostSeries, FloatArray
+from tests.benchmarks.hours import HOURLY
+
+_FIRST = 40  # days known before the first judgement
+_AFTER = timedelta(days=3)
+
+
+class _Bill:
+    """The set by series, day and hour, and what was planted in it."""
+
+    def __init__(self) -> None:
+        costs = pd.read_parquet(HOURLY / "costs.parquet")
+        wide = costs.pivot_table(index="ts", columns="series_id", values="cost").sort_index()
+        self.start: date = pd.Timestamp(wide.index[0]).date()
+        self.keys = [str(key) for key in wide.columns]
+        days = len(wide) // 24
+        self.cost: FloatArray = wide.to_numpy(dtype=np.float64)[: days * 24].T.reshape(len(self.keys), days, 24)
+        self.events = pd.read_csv(HOURLY / "events.csv", parse_dates=["start", "end"])
+
+    @property
+    def days(self) -> int:
+        return int(self.cost.shape[1])
+
+    def known(self, day: int, hours: int) -> list[CostSeries]:
+        """Every series by the day after so many hours of `day`."""
+        found = []
+        for key, cost in zip(self.keys, self.cost, strict=True):
+            values = np.append(cost[:day].sum(axis=1), cost[day, :hours].sum())
+            found.append(
+                CostSeries(
+                    scope=Scope((("x_cost_center", key),)),
+                    cost_basis="effective",
+                    currency="USD",
+                    days=Days(self.start, self.start + timedelta(days=day + 1)),
+                    values=values,
+                    complete_through=self.start + timedelta(days=day - 1),
+                )
+            )
+        return found
+
+
+def run(*, quick: bool = False) -> list[dict[str, Any]]:
+    """Rows of {name, rises found, of them on their own day, median hours until told, false per series-year, ratio}."""
+    bill = _Bill()
+    days = range(_FIRST, _FIRST + 20 if quick else bill.days)
+    through = (0, 12, 22) if quick else range(24)
+    told = {"when the day is over": _opened(bill, days, [0]), "while it lasts": _opened(bill, days, through)}
+    rows = [{"name": name, **_judged(bill, days, opened)} for name, opened in told.items()]
+    return [row | {"ratio": rows[0]["hours"] / row["hours"]} for row in rows]
+
+
+def _opened(bill: _Bill, days: range, hours: Sequence[int]) -> list[tuple[Episode, datetime]]:
+    """Every episode with the instant at which it was first known, when `hours` of each day are looked at."""
+    shipped = replace(settings(), second_opinions=0)
+    previous: tuple[Episode, ...] = ()
+    first: dict[str, tuple[Episode, datetime]] = {}
+    for day in days:
+        for hour in hours:
+            at = datetime.combine(bill.start + timedelta(days=day), time(hour), tzinfo=UTC)
+            previous = detect(bill.known(day, hour), previous, as_of=at, settings=shipped).episodes
+            for one in previous:
+                first.setdefault(one.key, (one, at))
+    return list(first.values())
+
+
+def _judged(bill: _Bill, days: range, opened: Sequence[tuple[Episode, datetime]]) -> dict[str, Any]:
+    begin, end = (pd.Timestamp(bill.start) + pd.Timedelta(days=day) for day in (days.start, days.stop))
+    events = bill.events[(bill.events["start"] >= begin) & (bill.events["start"] < end)]
+    found: dict[int, datetime] = {}
+    false = 0
+    for episode, at in opened:
+        own = events[events["series_id"] == episode.scope.get("x_cost_center")]
+        hits = [
+            int(str(number))
+            for number, event in own.iterrows()
+            if event["start"].date() <= at.date() <= event["end"].date() + _AFTER
+            and episode.opened_on <= event["end"].date()
+        ]
+        for number in hits:
+            found.setdefault(number, at)
+        false += not hits
+    rises = events[events["category"] == "cost_up"]
+    waited = [(at.replace(tzinfo=None) - rises["start"][i]) for i, at in found.items() if i in rises.index]
+    same = sum(at.date() == rises["start"][i].date() for i, at in found.items() if i in rises.index)
+    return {
+        "rises": len(rises),
+        "found": len(waited),
+        "on their day": same,
+        "hours": float(np.median([one / pd.Timedelta(hours=1) for one in waited])),
+        "false per series-year": false / (len(bill.keys) * len(days) / DAYS_PER_YEAR),
+    }
