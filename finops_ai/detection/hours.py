@@ -2,8 +2,9 @@
 
 An hour is never judged against the hour before: a step would be swallowed. What it is expected to cost is the level of
 the last two weeks plus what its hour of the week usually adds to that level; both are medians, so that an incident of
-days moves neither. A younger series is judged from its third day on, by that hour of the days before, and by so much
-less the less is known of it. All of it is causal: an hour's verdict depends on earlier hours only.
+days moves neither. Once more than half of two weeks was strange, that is no incident any more but how it is now. A
+younger series is judged from its third day on, by that hour of the days before, and by so much less the less is known
+of it. All of it is causal: an hour's verdict depends on earlier hours only.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from finops_ai.detection.errors import usual_error
+from finops_ai.detection.hourly_bounds import bounds
 from finops_ai.detection.hourly_jobs import now_and_then, usual_job
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.tail import Tail
@@ -32,6 +34,8 @@ _NEW_KIND = 2.0  # how much wider a first weekend, or first days after one, is t
 _JOB_ERROR = 0.5  # of a job's size, until enough of them are known
 _LEVEL = 2 * WEEK
 _STRANGE = 1e-3
+_STAYS = 0.5  # of two weeks strange: no incident any more but how it is now
+_GRAVER, _LEAST_P = 3.0, 1e-300
 _PARTS = (0.5, 0.3, 0.2)  # of the threshold: an hour's rise, drift, an hour's fall
 
 
@@ -49,16 +53,27 @@ def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0)
     seen = compress(np.nan_to_num(values), scale)
     seen[~told | (jobs & ~busy)] = np.nan
     rare = _Rare(jobs, ~busy, _doubt(told))
-    first = _walk(seen, seen, rare, begin, settings)
-    return _walk(seen, np.where(first > _STRANGE, seen, np.nan), rare, begin, settings)
+    _, usual = _walk(seen, seen, rare, begin, settings)
+    p_value, _ = _walk(seen, np.where(usual, seen, np.nan), rare, begin, settings)
+    return p_value
 
 
 def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
-    """Hours that are news, shape of `p_value`: rare enough for the accepted rate of errors, after a day without."""
+    """Hours that are news, shape of `p_value`: rare enough for the accepted rate of errors, after a day without.
+
+    Within a day of such an hour it is news again what is three times as far out, in powers of ten, as all that was told:
+    a real rise must not hide behind a small one.
+    """
     strange = p_value <= settings.threshold / DAY
-    sums = np.cumsum(np.concatenate([np.zeros((len(strange), DAY + 1)), strange], axis=1), axis=1)
-    before = sums[:, DAY:-1] - sums[:, : -DAY - 1]
-    found: NDArray[np.bool_] = strange & (before == 0)
+    rarity = -np.log10(np.maximum(p_value, _LEAST_P))
+    found = np.zeros(strange.shape, dtype=np.bool_)
+    for row in np.flatnonzero(strange.any(axis=1)):
+        last, told = 0, 0.0
+        for hour in np.flatnonzero(strange[row]).tolist():
+            told = told if hour - last <= DAY else 0.0
+            if rarity[row, hour] >= _GRAVER * told:
+                found[row, hour], told = True, rarity[row, hour]
+            last = hour
     return found
 
 
@@ -70,25 +85,35 @@ class _Rare(NamedTuple):
     doubt: FloatArray
 
 
-def _walk(seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: DetectSettings) -> FloatArray:
-    """p-values of `seen`; only what is known in `fit` teaches what is expected."""
+def _walk(
+    seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: DetectSettings
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """p-values of `seen`, and which hours tell what is usual; only what is known in `fit` teaches what is expected."""
     p_value = np.ones(seen.shape)
     expected, doubt = _expected(fit, begin)
     expected = np.where(rare.here, usual_job(fit, rare.here, rare.idle), expected)
     doubt = np.where(rare.here, rare.doubt, doubt)
+    low, high = bounds(expected, begin, rare.here)
     rise = seen - expected
+    above = np.where(rise > 0, np.maximum(seen - high, 0.0), rise)
+    below = np.where(rise < 0, np.maximum(low - seen, 0.0), -rise)
     drift = [_mean(rise, width) for width in _DRIFT_HOURS]
     usual = np.ones(seen.shape, dtype=np.bool_)
-    parts = [(rise, doubt), *zip(drift, (doubt, doubt**2, doubt**2), strict=True), (-rise, doubt)]
+    drifts = zip(drift, drift, (doubt, doubt**2, doubt**2), strict=True)
+    parts = [(rise, above, doubt), *drifts, (-rise, below, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
         teaches = usual[:, past] & ~(rare.here[:, day, None] & rare.idle[:, past])
         least = np.where(rare.here[:, day], _JOB_ERROR, 0.0)
-        each = [_p(part, teaches, (wider[:, now], least), past, now, settings) for part, wider in parts]
+        each = [
+            _p(np.where(teaches, part[:, past], np.nan), judged[:, now], (wider[:, now], least), settings)
+            for part, judged, wider in parts
+        ]
         joined = np.stack([each[0] / _PARTS[0], _least(each[1:-1]) / _PARTS[1], each[-1] / _PARTS[2]])
         p_value[:, now] = np.minimum(joined.min(axis=0), 1.0)
-        usual[:, now] = p_value[:, now] > _STRANGE
-    return p_value
+        stays = (p_value[:, max(0, day - _LEVEL) : day] <= _STRANGE).sum(axis=1) > _STAYS * _LEVEL
+        usual[:, now] = (p_value[:, now] > _STRANGE) | stays[:, None]
+    return p_value, usual
 
 
 def _scale(values: FloatArray, settings: DetectSettings) -> FloatArray:
@@ -190,19 +215,21 @@ def _plain_mean(values: FloatArray, width: int) -> FloatArray:
 
 
 def _p(
-    part: FloatArray,
-    usual: NDArray[np.bool_],
-    unsure: tuple[FloatArray, FloatArray],
-    past: slice,
-    now: slice,
-    settings: DetectSettings,
+    learned: FloatArray, judged: FloatArray, unsure: tuple[FloatArray, FloatArray], settings: DetectSettings
 ) -> FloatArray:
-    """p-values of `now`; `unsure` is how much wider errors may be and what they are at least where few are known."""
+    """p-values of a day's hours, `judged`, by errors `learned` on the days before, NaN where they teach nothing.
+
+    `unsure` is how much wider errors may be and what they are at least where few are known. A series whose days go
+    further out than those of all has, half of the way, a longer tail of its own.
+    """
     wider, least = unsure
-    learned = np.where(usual, part[:, past], np.nan)
     few = np.isfinite(learned).sum(axis=1) < settings.min_days
     unit = np.maximum(usual_error(learned, settings), np.where(few, least, 0.0))[:, None]
-    return Tail.of([learned / unit]).p_value(part[:, now] / (unit * wider))
+    past = learned / unit
+    tail = Tail.of([past])
+    farthest = np.fmax.reduce(past.reshape(len(past), -1, DAY), axis=2)
+    decay = np.sqrt(tail.decay * tail.own_decay(farthest))
+    return tail.p_value(judged / (unit * wider), decay)
 
 
 def _least(parts: list[FloatArray]) -> FloatArray:

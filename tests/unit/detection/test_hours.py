@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -95,7 +96,7 @@ def test_a_series_of_two_weeks_is_judged_from_its_first_days_on() -> None:
         row[begin + 100 : begin + 106] *= 3  # its fifth day
     loud = alerts(judge_hours(values, DetectSettings()), DetectSettings())
     assert all(row[begin + 100] for row, begin in zip(loud, _begins(values), strict=True))
-    assert loud.sum() <= len(values) + 2
+    assert loud.sum() <= 1.5 * len(values)
 
 
 def test_a_first_weekend_is_less_of_a_surprise_than_a_working_day() -> None:
@@ -126,6 +127,62 @@ def test_hours_that_no_bill_names_have_no_verdict(tmp_path: Path) -> None:
     run(read_split(tmp_path), tmp_path / "verdicts.csv", jobs=1, progress=lambda _: None)
     told = [line.split(",")[1] for line in (tmp_path / "verdicts.csv").read_text("utf-8").splitlines()[1:]]
     assert told == [str(first + timedelta(hours=int(hour))) for hour in hours if hour >= 72]
+
+
+def _steep(seed: int, shift: Sequence[float]) -> np.ndarray:
+    """Four series that climb fivefold within two hours of each working morning, `shift` hours later on each day."""
+    random = np.random.default_rng(seed)
+    hours = 2 * HOURS
+    at = np.arange(hours)
+    clock = at % 24 - np.resize(shift, hours // 24)[at // 24]
+    works = at // 24 % 7 < 5
+    day = 2 + 8 * works * (np.clip((clock - 6) / 2, 0, 1) - np.clip((clock - 18) / 2, 0, 1))
+    return np.stack([day * np.exp(random.normal(0, 0.05, hours)) for _ in range(4)])
+
+
+def _loud(values: np.ndarray) -> list[list[int]]:
+    found = alerts(judge_hours(values, DetectSettings()), DetectSettings())
+    return np.argwhere(found).tolist()
+
+
+def test_a_morning_that_begins_twenty_minutes_late_or_early_is_no_news() -> None:
+    shift = [0.0, 0.1, -0.1, 0.05, -0.05, 0.0, 0.0] * 12
+    calm = len(_loud(_steep(5, shift)))
+    for day, by in ((72, 0.3), (73, -0.3)):
+        moved = [*shift[:day], by, *shift[day + 1 :]]
+        assert len(_loud(_steep(5, moved))) <= calm + 1
+
+
+def test_a_holiday_that_costs_what_a_sunday_does_is_no_fall_and_less_is() -> None:
+    values = _steep(6, [0.0])
+    sunday = np.s_[69 * 24 : 70 * 24]
+    wednesday = np.s_[72 * 24 : 73 * 24]
+    holiday, outage = values.copy(), values.copy()
+    holiday[:, wednesday] = values[:, sunday]
+    outage[1, wednesday] = values[1, sunday] / 10
+    assert [hour for _, hour in _loud(holiday) if hour >= wednesday.start] == []
+    assert 1 in {row for row, hour in _loud(outage) if wednesday.start <= hour < wednesday.stop}
+
+
+def test_a_level_that_stays_for_weeks_is_how_it_is_then() -> None:
+    random = np.random.default_rng(7)
+    values = 10 * np.exp(random.normal(0, 0.03, (4, 2 * HOURS)))
+    values[2, 800:] *= 2
+    p_value = judge_hours(values, DetectSettings())[2]
+    assert (p_value[800:820] < 1e-6).all()
+    assert np.median(p_value[800 + 28 * 24 :]) > 0.01  # four weeks on, an hour is judged by the new level
+    values[2, 1900:1912] *= 2
+    assert [2, 1900] in _loud(values)
+
+
+def test_a_large_rise_is_told_within_a_day_of_a_small_one_and_a_like_one_is_not() -> None:
+    values = _hours(8)
+    values[1, [900, 912]] *= 2
+    values[3, 900] *= 2
+    values[3, 910:914] *= 30
+    found = [(row, hour) for row, hour in _loud(values) if 890 <= hour < 940]
+    assert [one for one in found if one[0] == 1] == [(1, 900)]
+    assert [one for one in found if one[0] == 3] == [(3, 900), (3, 910)]
 
 
 COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
