@@ -61,8 +61,8 @@ def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0)
 def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
     """Hours that are news, shape of `p_value`: rare enough for the accepted rate of errors, after a day without.
 
-    Within a day of such an hour it is news again what is three times as far out, in powers of ten, as all that was told:
-    a real rise must not hide behind a small one.
+    Within a day of such an hour it is news again what is three times as far out, in powers of ten, as all that was
+    told: a real rise must not hide behind a small one.
     """
     strange = p_value <= settings.threshold / DAY
     rarity = -np.log10(np.maximum(p_value, _LEAST_P))

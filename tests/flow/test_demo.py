@@ -136,6 +136,8 @@ def test_the_report_is_written_in_every_format(played: tuple[Path, Any, Any]) ->
     html = Path(report["html"]).read_text()
     assert "ledger equals export" in html
     assert "<svg" in html
+    for episode in json.loads(Path(report["json"]).read_text())["sections"][0]["episodes"]["rows"]:
+        assert f"<figcaption>{episode['where']}</figcaption>" in html  # drawn, whatever its scope
     assert Path(report["md"]).read_text().startswith("# ")
     assert json.loads(Path(report["json"]).read_text())
     assert list(Path(report["csv"]).glob("*.csv"))
