@@ -16,47 +16,56 @@ from finops_ai.jobs.nowcasting import on_days
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger.costs import CostQuery, costs
 
-SOURCE, PART = ("source",), ("source", "x_cost_center")
-"""Whole bills say how far the total may move, what a cost center has of one how far any narrower scope may."""
+PART = ("source", "x_cost_center")
+"""What one cost center has of a bill says how far any narrower scope may move, whole bills how far the total may."""
+
+Costs = dict[tuple[str, ...], float]
+"""By source, cost center and currency."""
 
 
 def corrected(
     turn: Turn, told: Sequence[Forecast], whole: Iterable[Sequence[CostSeries]], cost_basis: str
 ) -> list[Forecast]:
     """The forecasts with the totals of the month they begin in as unsure as its bill is; `whole` are all charges."""
-    changed = {keys: _changed(turn, cost_basis, keys) for keys in (SOURCE, PART)}
-    parts: dict[tuple[Scope, str], list[CostSeries]] = {}
-    for part in (each for kind in whole for each in kind):
-        parts.setdefault((part.scope, part.currency), []).append(part)
+    bills, parts = _changed(turn, cost_basis)
+    charges: dict[tuple[Scope, str], list[CostSeries]] = {}
+    for one in (each for kind in whole for each in kind):
+        charges.setdefault((one.scope, one.currency), []).append(one)
     found = []
-    for one in told:
-        before = Days(BillingPeriod.of(one.days.start).start, one.days.start)
-        mine = parts.get((one.scope, one.currency), [])
-        so_far = sum(float(on_days(before, part.days, part.values).sum()) for part in mine)
-        found.append(with_corrections(one, so_far, changed[PART if one.scope.pairs else SOURCE]))
+    for each in told:
+        before = Days(BillingPeriod.of(each.days.start).start, each.days.start)
+        mine = charges.get((each.scope, each.currency), [])
+        so_far = sum(float(on_days(before, one.days, one.values).sum()) for one in mine)
+        found.append(with_corrections(each, so_far, parts if each.scope.pairs else bills))
     return found
 
 
-def _changed(turn: Turn, cost_basis: str, keys: tuple[str, ...]) -> FloatArray | None:
-    """By what share the bills of the last closed months changed; None where the ledger has seen too few close."""
-    closed, settled = list[float](), list[float]()
+def _changed(turn: Turn, cost_basis: str) -> tuple[FloatArray | None, FloatArray | None]:
+    """By what share the last closed bills changed, and the parts of them; None where the ledger saw too few close."""
+    bills, parts = list[tuple[float, float]](), list[tuple[float, float]]()
     month = BillingPeriod.of(turn.as_of.date())
     for _ in range(LEARN_MONTHS):
         month = BillingPeriod.of(month.start - timedelta(days=1))
         if month.end + timedelta(days=SETTLED_DAYS) > turn.as_of.date():
             continue
         then = datetime.combine(month.end + timedelta(days=CLOSED_DAYS), time(), tzinfo=UTC)
-        early = _costs(turn, month, then, keys, cost_basis)
-        late = _costs(turn, month, turn.as_of, keys, cost_basis) if early else {}
-        for key in early.keys() & late.keys():
-            closed.append(early[key])
-            settled.append(late[key])
-    return shares(np.array(closed), np.array(settled))
+        closed = _costs(turn, month, then, cost_basis)
+        settled = _costs(turn, month, turn.as_of, cost_basis) if closed else {}
+        parts += [(closed[key], settled[key]) for key in sorted(closed.keys() & settled.keys())]
+        before, after = _by_bill(closed), _by_bill(settled)
+        bills += [(before[key], after[key]) for key in sorted(before.keys() & after.keys())]
+    first, second = (shares(*np.array(each).reshape(-1, 2).T) for each in (bills, parts))
+    return first, second
 
 
-def _costs(
-    turn: Turn, month: BillingPeriod, as_of: datetime, keys: tuple[str, ...], cost_basis: str
-) -> dict[tuple[str, ...], float]:
-    query = CostQuery(days=month.days, group_by=keys, where=(), currency=None, as_of=as_of)
+def _by_bill(costs_of: Costs) -> Costs:
+    sums: Costs = {}
+    for (source, _, currency), cost in costs_of.items():
+        sums[source, currency] = sums.get((source, currency), 0.0) + cost
+    return sums
+
+
+def _costs(turn: Turn, month: BillingPeriod, as_of: datetime, cost_basis: str) -> Costs:
+    query = CostQuery(days=month.days, group_by=PART, where=(), currency=None, as_of=as_of)
     rows = costs(turn.engine, query)
-    return {tuple(str(row[key]) for key in (*keys, "currency")): float(row[f"{cost_basis}_cost"]) for row in rows}
+    return {tuple(str(row[key]) for key in (*PART, "currency")): float(row[f"{cost_basis}_cost"]) for row in rows}
