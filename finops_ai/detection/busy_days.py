@@ -102,10 +102,10 @@ def job_above(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -
     last = slice(until - days, until)
     known = np.isfinite(whole[:, last])
     level = np.log(np.where(known, np.maximum(whole[:, last], settings.small_cost), np.nan))
-    line, apart = _between(level)
+    line, apart = two_kinds(level, above=_LEAST_SHARE, below=_LEAST_SHARE)
     rows = np.flatnonzero(apart & (_least_half(known) >= _KNOWN))  # few series have two kinds of days
     known, above = known[rows], level[rows] > line[rows, None]  # NaN compares false
-    busy = above & ~_longest_run(above)
+    busy = above & ~longest_run(above)
     for kind in (calendar.weekday[last], np.arange(days) % _FORTNIGHT, calendar.slot[last]):
         busy &= _share_by(kind, busy, known) < _REGULAR
     begun = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
@@ -121,15 +121,15 @@ def _least_half(days: BoolArray) -> FloatArray:
     return least
 
 
-def _between(level: FloatArray) -> tuple[FloatArray, BoolArray]:
+def two_kinds(level: FloatArray, *, above: float, below: float) -> tuple[FloatArray, BoolArray]:
     """Middle of the widest gap in each row's levels, (series,), and whether it tells two kinds of days apart.
 
-    Gaps that leave fewer than `_LEAST_SHARE` of the days on a side are not looked at.
+    Gaps that leave a smaller share of the days than `above` or `below` on that side are not looked at.
     """
     count = np.isfinite(level).sum(axis=1, keepdims=True)
     ordered = np.sort(level, axis=1)  # NaN come last
     at = np.arange(1, level.shape[1])
-    inner = (at >= _LEAST_SHARE * count) & (at <= (1 - _LEAST_SHARE) * count)
+    inner = (at >= below * count) & (at <= (1 - above) * count)
     gaps = np.nan_to_num(np.where(inner, np.diff(ordered, axis=1), 0.0))
     place = gaps.argmax(axis=1)[:, None]
     gap = np.take_along_axis(gaps, place, axis=1)[:, 0]
@@ -154,7 +154,7 @@ def _share_by(kind: NDArray[np.intp], busy: BoolArray, known: BoolArray) -> Floa
     return found
 
 
-def _longest_run(busy: BoolArray) -> BoolArray:
+def longest_run(busy: BoolArray) -> BoolArray:
     """The days of each row's longest run of busy days, the first of several; shape of `busy`."""
     run, longest, end = np.zeros((3, len(busy)), dtype=np.intp)
     for t in range(busy.shape[1]):

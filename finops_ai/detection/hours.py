@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from finops_ai.detection.errors import usual_error
 from finops_ai.detection.hourly_bounds import bounds
-from finops_ai.detection.hourly_jobs import now_and_then, usual_job
+from finops_ai.detection.hourly_jobs import Jobs
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.tail import Tail
 from finops_ai.domain.expectation import compress
@@ -48,11 +48,10 @@ def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0)
     if not values.size:
         return np.ones(values.shape)
     scale, told = _scale(values, settings), np.isfinite(values)
-    busy = np.nan_to_num(values) > scale
-    jobs = now_and_then(busy, told)
+    jobs = Jobs.of(values, scale)
     seen = compress(np.nan_to_num(values), scale)
-    seen[~told | (jobs & ~busy)] = np.nan
-    rare = _Rare(jobs, ~busy, _doubt(told))
+    seen[~told | (jobs.here & jobs.idle)] = np.nan
+    rare = _Rare(jobs, _doubt(told), jobs.last_day())
     _, usual = _walk(seen, seen, rare, begin, settings)
     p_value, _ = _walk(seen, np.where(usual, seen, np.nan), rare, begin, settings)
     return p_value
@@ -78,11 +77,11 @@ def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
 
 
 class _Rare(NamedTuple):
-    """Of every hour: whether its series runs now and then, whether it is idle, and how unsure it is by its age."""
+    """Series that run now and then; of every hour how unsure it is by its age, and `Jobs.last_day`."""
 
-    here: NDArray[np.bool_]
-    idle: NDArray[np.bool_]
+    jobs: Jobs
     doubt: FloatArray
+    last_day: FloatArray
 
 
 def _walk(
@@ -91,20 +90,22 @@ def _walk(
     """p-values of `seen`, and which hours tell what is usual; only what is known in `fit` teaches what is expected."""
     p_value = np.ones(seen.shape)
     expected, doubt = _expected(fit, begin)
-    expected = np.where(rare.here, usual_job(fit, rare.here, rare.idle), expected)
-    doubt = np.where(rare.here, rare.doubt, doubt)
-    low, high = bounds(expected, begin, rare.here)
+    here = rare.jobs.here
+    expected = np.where(here, rare.jobs.usual(fit), expected)
+    doubt = np.where(here, rare.doubt, doubt)
+    low, high = bounds(expected, begin, here)
     rise = seen - expected
     above = np.where(rise > 0, np.maximum(seen - high, 0.0), rise)
     below = np.where(rise < 0, np.maximum(low - seen, 0.0), -rise)
     drift = [_mean(rise, width) for width in _DRIFT_HOURS]
+    drift[1] = np.where(here, rare.last_day, drift[1])
     usual = np.ones(seen.shape, dtype=np.bool_)
     drifts = zip(drift, drift, (doubt, doubt**2, doubt**2), strict=True)
     parts = [(rise, above, doubt), *drifts, (-rise, below, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
-        teaches = usual[:, past] & ~(rare.here[:, day, None] & rare.idle[:, past])
-        least = np.where(rare.here[:, day], _JOB_ERROR, 0.0)
+        teaches = usual[:, past] & ~rare.jobs.idle_before(day, past)
+        least = np.where(here[:, day], _JOB_ERROR, 0.0)
         each = [
             _p(np.where(teaches, part[:, past], np.nan), judged[:, now], (wider[:, now], least), settings)
             for part, judged, wider in parts
