@@ -11,13 +11,13 @@ from finops_ai.detection.busy_days import longest_run, two_kinds
 from finops_ai.domain.expectation import compress
 from finops_ai.domain.series import FloatArray
 
-_DAY = 24
+_DAY, _WEEK = 24, 168
 _REACH, _LEAST_DAYS = 28, 2  # days before an hour that tell of its series, and how many of them there must be
 _SELDOM = 0.3  # share of its hours in which such a series costs something, at most
 _CLOCK = 0.5  # part of the variance of "does it cost anything" that stays within an hour of the day, at least
 _LEAST_JOBS = 5
 _NEW_DAYS = 7  # without any cost: the first job of such a series is not judged
-_LEAST_SHARE = 0.02  # of the hours with a job on a base
+_LEAST_SHARE, _MOST_SHARE = 0.02, 0.6  # of the hours with a job on a base
 
 BoolArray = NDArray[np.bool_]
 
@@ -85,10 +85,10 @@ def _job_above(values: FloatArray, scale: FloatArray) -> FloatArray:
     and by no clock: the longest run of them is not counted, for it may be an incident. A line stays while it tells.
     """
     line = np.full(values.shape, np.nan)
-    for day in range(_NEW_DAYS * _DAY, values.shape[1], _DAY):
+    for day in range(2 * _WEEK, values.shape[1], _DAY):
         before = values[:, max(0, day - _REACH * _DAY) : day]
         level = np.log(np.where(np.isfinite(before), np.maximum(before, scale[:, day, None]), np.nan))
-        between, apart = two_kinds(level, above=_LEAST_SHARE, below=1 - _SELDOM)
+        between, apart = two_kinds(level, above=_LEAST_SHARE, below=1 - _MOST_SHARE)
         between = np.where(apart, between, np.nan)
         for tried in (between, np.log(line[:, day - 1])):
             rows = np.flatnonzero(np.isfinite(tried) & np.isnan(line[:, day]))
@@ -102,13 +102,14 @@ def _come_again(above: BoolArray, known: BoolArray) -> BoolArray:
     busy = above & ~longest_run(above)
     begun = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
     share = busy.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    ran, told = (part.reshape(len(part), part.shape[1] // _DAY, _DAY).sum(axis=1) for part in (busy, known))
-    found: BoolArray = (begun >= _LEAST_JOBS) & (share >= _LEAST_SHARE) & (share < _SELDOM) & _no_clock(ran, told)
+    weeks = above.shape[1] // _WEEK
+    ran, told = (part[:, -weeks * _WEEK :].reshape(len(part), weeks, _WEEK).sum(axis=1) for part in (busy, known))
+    found: BoolArray = (begun >= _LEAST_JOBS) & (share >= _LEAST_SHARE) & (share < _MOST_SHARE) & _no_clock(ran, told)
     return found
 
 
 def _no_clock(ran: FloatArray, told: FloatArray) -> BoolArray:
-    """Whether the hour of the day says little of it; `ran` and `told` (..., 24) are numbers of hours."""
+    """Whether the hour of the day, or of the week, says little of it; `ran` and `told` (..., those) count hours."""
     rate = ran / np.maximum(told, 1)
     share = ran.sum(axis=-1) / np.maximum(told.sum(axis=-1), 1)
     within = (rate * (1 - rate) * told / np.maximum(told - 1, 1)).mean(axis=-1)
