@@ -34,8 +34,9 @@ class Jobs:
 
     @classmethod
     def of(cls, values: FloatArray, scale: FloatArray) -> Jobs:
-        """Of costs with NaN where unknown."""
+        """Of costs; what is no number is unknown."""
         known = np.isfinite(values)
+        values = np.where(known, values, np.nan)
         rests = _now_and_then(np.nan_to_num(values) > scale, known)
         line = np.fmax(np.where(rests, np.nan, _job_above(values, scale)), scale)
         return cls(values=values, scale=scale, line=line, here=rests | (line > scale))

@@ -35,6 +35,7 @@ _JOB_ERROR = 0.5  # of a job's size, until enough of them are known
 _LEVEL = 2 * WEEK
 _STRANGE = 1e-3
 _STAYS = 0.5  # of two weeks strange: no incident any more but how it is now
+_NEAR, _FEW, _AGAIN = 6, 3, 3  # at most so many strange hours among so many to both sides, on so many days: a habit
 _GRAVER, _LEAST_P = 3.0, 1e-300
 _PARTS = (0.5, 0.3, 0.2)  # of the threshold: an hour's rise, drift, an hour's fall
 
@@ -104,7 +105,7 @@ def _walk(
     parts = [(rise, above, doubt), *drifts, (-rise, below, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
-        teaches = usual[:, past] & ~rare.jobs.idle_before(day, past)
+        teaches = (usual[:, past] | _by_habit(~usual[:, past])) & ~rare.jobs.idle_before(day, past)
         least = np.where(here[:, day], _JOB_ERROR, 0.0)
         each = [
             _p(np.where(teaches, part[:, past], np.nan), judged[:, now], (wider[:, now], least), settings)
@@ -115,6 +116,16 @@ def _walk(
         stays = (p_value[:, max(0, day - _LEVEL) : day] <= _STRANGE).sum(axis=1) > _STAYS * _LEVEL
         usual[:, now] = (p_value[:, now] > _STRANGE) | stays[:, None]
     return p_value, usual
+
+
+def _by_habit(strange: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Those of the `strange` hours that are few together, at an hour of the day at which that comes again."""
+    near = np.pad(strange.astype(np.intp), ((0, 0), (_NEAR, _NEAR)))
+    hours = strange.shape[1]
+    count = sum((near[:, at : at + hours] for at in range(2 * _NEAR + 1)), np.zeros(strange.shape, dtype=np.intp))
+    days = (strange & (count <= _FEW)).reshape(len(strange), -1, DAY)
+    found: NDArray[np.bool_] = (days & (days.sum(axis=1, keepdims=True) >= _AGAIN)).reshape(strange.shape)
+    return found
 
 
 def _scale(values: FloatArray, settings: DetectSettings) -> FloatArray:

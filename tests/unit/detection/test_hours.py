@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from finops_ai.app.evaluation import read_split
 from finops_ai.app.evaluation_detection import run
-from finops_ai.detection.hours import alerts, judge_hours
+from finops_ai.detection.hours import WEEK, alerts, judge_hours
 from finops_ai.detection.settings import DetectSettings
 
 HOURS = 24 * 7 * 6
@@ -127,6 +127,39 @@ def test_hours_that_no_bill_names_have_no_verdict(tmp_path: Path) -> None:
     run(read_split(tmp_path), tmp_path / "verdicts.csv", jobs=1, progress=lambda _: None)
     told = [line.split(",")[1] for line in (tmp_path / "verdicts.csv").read_text("utf-8").splitlines()[1:]]
     assert told == [str(first + timedelta(hours=int(hour))) for hour in hours if hour >= 72]
+
+
+def _on_a_base(seed: int) -> np.ndarray:
+    """Six series of 12 weeks with a job of one to three hours on a base in three days of five, by no clock."""
+    random = np.random.default_rng(seed)
+    values = 3 * np.exp(random.normal(0, 0.05, (6, 2 * HOURS)))
+    for row in values:
+        for begin in random.integers(0, 2 * HOURS - 6, 50):
+            row[begin : begin + random.integers(1, 4)] += random.uniform(5, 7)
+    return values
+
+
+def test_jobs_on_a_base_are_known_by_their_size_and_one_that_does_not_end_becomes_strange() -> None:
+    values = _on_a_base(9)
+    assert len([1 for _, hour in _loud(values) if hour >= 5 * WEEK]) <= 5  # of about 170 jobs
+    values[2, 1500:1530] = 10.0
+    values[4, 1500:1502] = 40.0
+    p_value = judge_hours(values, DetectSettings())
+    assert p_value[2, 1500] > 0.1  # a job like any other ...
+    assert p_value[2, 1508:1512].max() < 1e-3  # ... for as long as one of those lasts
+    assert [4, 1500] in _loud(values)
+
+
+def test_machines_between_two_levels_are_hardly_news_and_a_third_is() -> None:
+    loud = 0
+    for seed in (10, 11, 12):
+        random = np.random.default_rng(seed)
+        high = np.cumsum(random.uniform(size=(4, 2 * HOURS)) < 1 / 30, axis=1) % 2
+        values = (4 + 6 * high) * np.exp(random.normal(0, 0.05, high.shape))
+        loud += len([1 for _, hour in _loud(values) if hour >= 5 * WEEK])
+        values[1, 1500:1510] = 30.0
+        assert 1 in {row for row, hour in _loud(values) if 1500 <= hour < 1510}
+    assert loud <= 16  # of about 470 changes
 
 
 def _steep(seed: int, shift: Sequence[float]) -> np.ndarray:
