@@ -83,7 +83,7 @@ def detect(
     dry_run: DryRunOption = False,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Judge complete days under the forecast made before them; open, grow and close episodes."""
+    """Judge days under the forecast made before them, today by all of it; open, grow and close episodes."""
     from finops_ai.cli.oncall import EPISODE_COLUMNS
 
     with call(context).app() as app:

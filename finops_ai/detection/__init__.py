@@ -1,1 +1,1 @@
-"""Judges complete days under the forecast made before them, and keeps one episode per cause."""
+"""Judges days under the forecast made before them, and keeps one episode per cause."""

@@ -51,7 +51,7 @@ class Forecast:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:
-    """How strange one complete day is under the forecast made before it.
+    """How strange one day is under the forecast made before it.
 
     `p_value` is the share of past surprises at least as large (upper tail); `z` the excess in units of the usual
     error; `second_opinion` the rank in 0..1 that an outlier model gives the day (None: not asked).

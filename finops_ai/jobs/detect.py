@@ -1,4 +1,4 @@
-"""Complete days to episodes: scored, grown, explained, and put into the outbox in the same transaction."""
+"""Days to episodes: scored, grown, explained, and put into the outbox in the same transaction."""
 
 from __future__ import annotations
 
