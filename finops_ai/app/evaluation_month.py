@@ -19,7 +19,7 @@ from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import BANDS, MEDIAN
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.corrections import CLOSED_DAYS, LEARN_MONTHS, SETTLED_DAYS, shares, with_corrections
+from finops_ai.forecasting.corrections import CLOSED_DAYS, settled_months, shares, with_corrections
 from finops_ai.forecasting.nowcast import AGES, nowcast
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.nowcasting import Nowcast, with_days
@@ -76,7 +76,7 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
     days = Days(split.first.date() + timedelta(days=filling), origin)
     so_far = known[:, start:filling].sum(axis=1)
     last = month.end - timedelta(days=1)
-    changed = _changed(split, month, origin)
+    changed = _changed(split, origin)
     rows = []
     for i, one in enumerate(morning(split, origin, settings=settings).found):
         if abs(final[i]) < _LEAST or last not in one.total_quantiles:
@@ -89,14 +89,13 @@ def _held(split: Split, month: BillingPeriod, origin: date, settings: ForecastSe
     return np.array(rows).reshape(-1, 1 + len(BANDS))
 
 
-def _changed(split: Split, month: BillingPeriod, origin: date) -> FloatArray | None:
+def _changed(split: Split, origin: date) -> FloatArray | None:
     """By what share the bills of the series were corrected in the months that had settled by `origin`."""
     first, closed, settled = split.first.date(), list[FloatArray](), list[FloatArray]()
     now = split.log.as_of((origin - first).days)
-    for _ in range(LEARN_MONTHS):
-        month = BillingPeriod.of(month.start - timedelta(days=1))
-        if month.start < first or month.end + timedelta(days=SETTLED_DAYS) > origin:
-            continue
+    for month in settled_months(origin):
+        if month.start < first:
+            break
         start, end = ((day - first).days for day in (month.start, month.end))
         closed.append(np.nan_to_num(split.log.as_of(end + CLOSED_DAYS)[:, start:end]).sum(axis=1))
         settled.append(np.nan_to_num(now[:, start:end]).sum(axis=1))

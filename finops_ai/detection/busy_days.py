@@ -108,9 +108,10 @@ def job_above(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -
     busy = above & ~longest_run(above)
     for kind in (calendar.weekday[last], np.arange(days) % _FORTNIGHT, calendar.slot[last]):
         busy &= _share_by(kind, busy, known) < _REGULAR
-    begun = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
     share = busy.sum(axis=1) / known.sum(axis=1)
-    again = (begun >= _LEAST_RUNS) & (share >= _LEAST_SHARE) & (share <= _MOST_SHARE) & (_least_half(busy) > 0)
+    again = (
+        (begun(busy, above) >= _LEAST_RUNS) & (share >= _LEAST_SHARE) & (share <= _MOST_SHARE) & (_least_half(busy) > 0)
+    )
     found[rows[again]] = np.exp(line[rows[again]])
     return found
 
@@ -152,6 +153,12 @@ def _share_by(kind: NDArray[np.intp], busy: BoolArray, known: BoolArray) -> Floa
     share = (busy @ of_kind) / np.maximum(known @ of_kind, 1.0)
     found: FloatArray = share @ of_kind.T
     return found
+
+
+def begun(busy: BoolArray, above: BoolArray) -> NDArray[np.intp]:
+    """How often in each row a `busy` day followed one that was not `above`, (series,); the first day follows such."""
+    times: NDArray[np.intp] = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
+    return times
 
 
 def longest_run(busy: BoolArray) -> BoolArray:

@@ -59,11 +59,15 @@ def ordinary(errors: FloatArray, settings: DetectSettings) -> FloatArray:
     A strange day that stands alone stays: series whose errors are large now and then are to be known as such.
     """
     strange = errors > _STRANGE * usual_error(errors, settings, middle=True)[:, None]  # NaN compares false
-    near = np.pad(strange.astype(np.intp), ((0, 0), (_NEAR, _NEAR)))
-    days = errors.shape[1]
-    count = sum((near[:, at : at + days] for at in range(2 * _NEAR + 1)), np.zeros(errors.shape, dtype=np.intp))
-    kept: FloatArray = np.where(strange & (count >= _OF_NEAR), np.nan, errors)
+    kept: FloatArray = np.where(strange & (beside(strange, _NEAR) >= _OF_NEAR), np.nan, errors)
     return kept
+
+
+def beside(marked: NDArray[np.bool_], reach: int) -> NDArray[np.intp]:
+    """How many of the `marked` of its row lie up to `reach` places to either side of each, itself among them."""
+    near = np.pad(marked.astype(np.intp), ((0, 0), (reach, reach)))
+    places = marked.shape[1]
+    return sum((near[:, at : at + places] for at in range(2 * reach + 1)), np.zeros(marked.shape, dtype=np.intp))
 
 
 def by_weekday(errors: FloatArray, weekday: NDArray[np.intp]) -> FloatArray:

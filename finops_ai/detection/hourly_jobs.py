@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from finops_ai.detection.busy_days import longest_run, two_kinds
+from finops_ai.detection.busy_days import begun, longest_run, two_kinds
 from finops_ai.domain.expectation import compress
 from finops_ai.domain.series import FloatArray
 
@@ -71,10 +71,11 @@ class Jobs:
 
         A job that does not end is of a usual size in every hour, and of none in a day.
         """
-        ran = np.where(self.idle, 0.0, np.nan_to_num(self.values))
+        idle = self.idle
+        ran = np.where(idle, 0.0, np.nan_to_num(self.values))
         sums = np.cumsum(np.pad(ran, ((0, 0), (_DAY, 0))), axis=1)
         load = compress(sums[:, _DAY:] - sums[:, :-_DAY], self.scale)
-        load[self.idle] = np.nan
+        load[idle] = np.nan
         found: FloatArray = load - self.usual(load)
         return found
 
@@ -101,11 +102,11 @@ def _job_above(values: FloatArray, scale: FloatArray) -> FloatArray:
 def _come_again(above: BoolArray, known: BoolArray) -> BoolArray:
     """Whether hours `above` a line, (series, hours), are jobs that come and go by no clock; (series,)."""
     busy = above & ~longest_run(above)
-    begun = busy[:, 0] + (busy[:, 1:] & ~above[:, :-1]).sum(axis=1)
     share = busy.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     weeks = above.shape[1] // _WEEK
     ran, told = (part[:, -weeks * _WEEK :].reshape(len(part), weeks, _WEEK).sum(axis=1) for part in (busy, known))
-    found: BoolArray = (begun >= _LEAST_JOBS) & (share >= _LEAST_SHARE) & (share < _MOST_SHARE) & _no_clock(ran, told)
+    again = begun(busy, above) >= _LEAST_JOBS
+    found: BoolArray = again & (share >= _LEAST_SHARE) & (share < _MOST_SHARE) & _no_clock(ran, told)
     return found
 
 

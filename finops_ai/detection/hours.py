@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from finops_ai.detection.errors import usual_error
+from finops_ai.detection.errors import beside, usual_error
 from finops_ai.detection.hourly_bounds import bounds
 from finops_ai.detection.hourly_jobs import Jobs
 from finops_ai.detection.settings import DetectSettings
@@ -120,10 +120,7 @@ def _walk(
 
 def _by_habit(strange: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Those of the `strange` hours that are few together, at an hour of the day at which that comes again."""
-    near = np.pad(strange.astype(np.intp), ((0, 0), (_NEAR, _NEAR)))
-    hours = strange.shape[1]
-    count = sum((near[:, at : at + hours] for at in range(2 * _NEAR + 1)), np.zeros(strange.shape, dtype=np.intp))
-    days = (strange & (count <= _FEW)).reshape(len(strange), -1, DAY)
+    days = (strange & (beside(strange, _NEAR) <= _FEW)).reshape(len(strange), -1, DAY)
     found: NDArray[np.bool_] = (days & (days.sum(axis=1, keepdims=True) >= _AGAIN)).reshape(strange.shape)
     return found
 

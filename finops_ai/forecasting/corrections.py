@@ -7,8 +7,9 @@ So quantiles of what happened are taken, and no spread.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 
 import numpy as np
 
@@ -18,13 +19,21 @@ from finops_ai.domain.series import FloatArray
 
 CLOSED_DAYS = 3
 """Days after its end on which a month's bill has all its days."""
-SETTLED_DAYS = 12
-"""Days after its end from which on a bill is taken to be final."""
-LEARN_MONTHS = 12
 
+_SETTLED_DAYS = 12  # after its end: from then on a bill is taken to be final
+_MONTHS = 12
 _LEAST_BILLS = 20
 _LARGEST = 0.2  # of a bill: what changes by more was not there when its month closed
 _LEAST_COST = 1.0
+
+
+def settled_months(today: date) -> Iterator[BillingPeriod]:
+    """Those of the last months whose bills are final, the newest first."""
+    month = BillingPeriod.of(today)
+    for _ in range(_MONTHS):
+        month = BillingPeriod.of(month.start - timedelta(days=1))
+        if month.end + timedelta(days=_SETTLED_DAYS) <= today:
+            yield month
 
 
 def shares(closed: FloatArray, settled: FloatArray) -> FloatArray | None:

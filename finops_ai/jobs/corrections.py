@@ -11,7 +11,7 @@ from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.period import BillingPeriod, Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.corrections import CLOSED_DAYS, LEARN_MONTHS, SETTLED_DAYS, shares, with_corrections
+from finops_ai.forecasting.corrections import CLOSED_DAYS, settled_months, shares, with_corrections
 from finops_ai.jobs.nowcasting import on_days
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger.costs import CostQuery, costs
@@ -43,11 +43,7 @@ def corrected(
 def _changed(turn: Turn, cost_basis: str) -> tuple[FloatArray | None, FloatArray | None]:
     """By what share the last closed bills changed, and the parts of them; None where the ledger saw too few close."""
     bills, parts = list[tuple[float, float]](), list[tuple[float, float]]()
-    month = BillingPeriod.of(turn.as_of.date())
-    for _ in range(LEARN_MONTHS):
-        month = BillingPeriod.of(month.start - timedelta(days=1))
-        if month.end + timedelta(days=SETTLED_DAYS) > turn.as_of.date():
-            continue
+    for month in settled_months(turn.as_of.date()):
         then = datetime.combine(month.end + timedelta(days=CLOSED_DAYS), time(), tzinfo=UTC)
         closed = _costs(turn, month, then, cost_basis)
         settled = _costs(turn, month, turn.as_of, cost_basis) if closed else {}

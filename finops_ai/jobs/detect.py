@@ -35,6 +35,8 @@ ALSO_WATCHED: tuple[tuple[str, ...], ...] = (
     ("x_cost_center", "x_ai_model"),
 )
 """Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
+WATCHED_LEVELS = (*LEVELS_OF_SCOPE, *ALSO_WATCHED)
+"""Levels at which an episode of cost may open."""
 
 NOBODY: Mapping[str, str] = {}
 _INSTANT = timedelta(microseconds=1)
@@ -58,7 +60,7 @@ def detect(
     """
     every = series.series(
         turn.engine,
-        levels=(*LEVELS_OF_SCOPE, *ALSO_WATCHED, SOURCE_LEVEL),
+        levels=(*WATCHED_LEVELS, SOURCE_LEVEL),
         cost_basis=cost_basis,
         as_of=turn.as_of,
         settle_days=settle_days,

@@ -29,8 +29,7 @@ from finops_ai.forecasting.accuracy import coverage as band_coverage
 from finops_ai.forecasting.run import expected_now
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs import paging
-from finops_ai.jobs.detect import ALSO_WATCHED
-from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
+from finops_ai.jobs.detect import WATCHED_LEVELS
 from finops_ai.jobs.rates import table
 from finops_ai.jobs.reconciliation import reconciliation
 from finops_ai.jobs.run import Turn
@@ -64,11 +63,7 @@ def report(
     direct = _direct(turn, week, pools)
     deliveries, accounts = reconciliation(turn)
     usage = series.series(
-        turn.engine,
-        levels=(*LEVELS_OF_SCOPE, *ALSO_WATCHED),
-        cost_basis=cost_basis,
-        as_of=turn.as_of,
-        settle_days=settle_days,
+        turn.engine, levels=WATCHED_LEVELS, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days
     )
     realised = summed(savings.savings(turn.engine, turn.as_of))
     episodes = [one for one in findings.episodes(turn.engine, turn.as_of) if _is_news(one, week)]

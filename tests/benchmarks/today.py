@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from finops_ai.app.evaluation import read_split
 from finops_ai.app.evaluation_detection import settings
 from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DAYS_PER_YEAR
@@ -31,12 +32,11 @@ class _Bill:
     """The set by series, day and hour, and what was planted in it."""
 
     def __init__(self) -> None:
-        costs = pd.read_parquet(HOURLY / "costs.parquet")
-        wide = costs.pivot_table(index="ts", columns="series_id", values="cost").sort_index()
-        self.start: date = pd.Timestamp(wide.index[0]).date()
-        self.keys = [str(key) for key in wide.columns]
-        days = len(wide) // 24
-        self.cost: FloatArray = wide.to_numpy(dtype=np.float64)[: days * 24].T.reshape(len(self.keys), days, 24)
+        split = read_split(HOURLY)
+        self.start: date = split.first.date()
+        self.keys = split.keys
+        days = split.log.steps // 24
+        self.cost: FloatArray = split.log.as_of(split.log.steps)[:, : days * 24].reshape(len(self.keys), days, 24)
         self.events = pd.read_csv(HOURLY / "events.csv", parse_dates=["start", "end"])
 
     @property

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,7 +13,7 @@ import sqlalchemy as sa
 from finops_ai.detection.routes import Route
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.telling import AlertSettings
-from finops_ai.domain.episode import EpisodeState, Severity
+from finops_ai.domain.episode import Episode, EpisodeState, Severity
 from finops_ai.domain.money import total
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.jobs.detect import detect
@@ -171,6 +173,16 @@ def test_a_delivery_that_lost_its_rows_and_tags_is_told_as_such(ledger: sa.Engin
     assert "drop" not in found
 
 
+def seen_in(ledger: sa.Engine, rows: Sequence[Mapping[str, Any]]) -> list[Episode]:
+    """The episodes of a first look at a bill of these charges."""
+    for month in sorted({BillingPeriod.of(row["day"]) for row in rows}):
+        mine = bill(*(row for row in rows if row["day"] in month.days))
+        load(ledger, mine, period=str(month), known_at=morning(TODAY))
+    at = morning(TODAY) + timedelta(hours=1)
+    look(ledger, at)
+    return findings.episodes(ledger, at)
+
+
 def test_two_accounts_that_hide_each_other_are_both_found(ledger: sa.Engine) -> None:
     """The total, the cost center and its service stay flat: only the accounts tell."""
     random = np.random.default_rng(8)
@@ -181,12 +193,7 @@ def test_two_accounts_that_hide_each_other_are_both_found(ledger: sa.Engine) -> 
             cost = level * float(np.exp(random.uniform(-0.03, 0.03))) + (moved if day >= FAULT else 0)
             what = {"x_cost_center": "search", "service_name": "Compute", "sub_account_id": account}
             rows.append(charge(day, Decimal(str(round(cost, 2))), **what))
-    for month in sorted({BillingPeriod.of(row["day"]) for row in rows}):
-        load(
-            ledger, bill(*(row for row in rows if row["day"] in month.days)), period=str(month), known_at=morning(TODAY)
-        )
-    look(ledger, morning(TODAY) + timedelta(hours=1))
-    found = findings.episodes(ledger, morning(TODAY) + timedelta(hours=1))
+    found = seen_in(ledger, rows)
     assert {(str(one.scope), one.kind) for one in found} == {("1", "rise"), ("2", "drop")}
 
 
@@ -205,11 +212,7 @@ def test_models_that_change_places_in_two_cost_centers_are_found(ledger: sa.Engi
             cost = level * float(np.exp(random.uniform(-0.03, 0.03))) + (moved if day >= FAULT else 0)
             what = {"x_cost_center": center, "service_name": "Compute", "x_ai_model": model}
             rows.append(charge(day, Decimal(str(round(cost, 2))), **what))
-    for month in sorted({BillingPeriod.of(row["day"]) for row in rows}):
-        mine = bill(*(row for row in rows if row["day"] in month.days))
-        load(ledger, mine, period=str(month), known_at=morning(TODAY))
-    look(ledger, morning(TODAY) + timedelta(hours=1))
-    found = findings.episodes(ledger, morning(TODAY) + timedelta(hours=1))
+    found = seen_in(ledger, rows)
     assert {(*dict(one.scope.pairs).values(), one.kind) for one in found} == {
         ("search", "clip", "rise"),
         ("search", "whisper", "drop"),

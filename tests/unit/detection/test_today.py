@@ -32,8 +32,8 @@ def bill(days: int = KNOWN, *, today: float | None = None) -> list[CostSeries]:
     found = []
     for number, (values, scope) in enumerate(zip(USUAL, NAMES, strict=True)):
         known = values[:days].copy()
-        if number == 0:
-            known = known if today is None else np.append(known, today)
+        if number == 0 and today is not None:
+            known = np.append(known, today)
         found.append(one_series(known, scope=scope, complete=days))
     return found
 
