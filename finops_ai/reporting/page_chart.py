@@ -17,8 +17,8 @@ DAYS_SHOWN = 35
 def chart(series: CostSeries, scores: Mapping[date, Score], today: date) -> list[dict[str, Any]]:
     """`{day, observed, expected, low, high}` of the days until `today`, oldest first; amounts are decimal text or None.
 
-    `low` and `high` are the expected cost and the line above which a day is strange; a day whose bill is not whole
-    says so by `incomplete`.
+    `low` and `high` are the expected cost and the line beyond which a day is strange, the lower one first; a day whose
+    bill is not whole says so by `incomplete`.
     """
     end = min(series.days.end, today + timedelta(days=1))
     rows = []
@@ -26,12 +26,13 @@ def chart(series: CostSeries, scores: Mapping[date, Score], today: date) -> list
         if not end - timedelta(days=DAYS_SHOWN) <= day < end:
             continue
         score = scores.get(day)
+        low, high = sorted((score.expected, score.upper)) if score else (None, None)
         row: dict[str, Any] = {
             "day": day.isoformat(),
             "observed": _amount(value),
             "expected": _amount(score.expected) if score else None,
-            "low": _amount(score.expected) if score else None,
-            "high": _amount(score.upper) if score else None,
+            "low": _amount(low),
+            "high": _amount(high),
         }
         if day > series.complete_through:
             row["incomplete"] = True
@@ -39,5 +40,7 @@ def chart(series: CostSeries, scores: Mapping[date, Score], today: date) -> list
     return rows
 
 
-def _amount(value: float) -> str | None:
-    return str(Decimal(repr(float(value))).quantize(Decimal("0.01"))) if math.isfinite(value) else None
+def _amount(value: float | None) -> str | None:
+    if value is None or not math.isfinite(value):
+        return None
+    return str(Decimal(repr(float(value))).quantize(Decimal("0.01")))
