@@ -47,6 +47,9 @@ MEASURES: tuple[str, ...] = (
 )
 """What is summed: four costs in `billing_currency`, one quantity in `consumed_unit`."""
 
+BY_HOUR: tuple[str, ...] = ("billed_cost", "effective_cost")
+"""Costs that are also kept by the hour, where a source is asked for hours: floats, to be judged and never shown."""
+
 FOCUS_1_2: tuple[str, ...] = (
     "AvailabilityZone",
     "BilledCost",

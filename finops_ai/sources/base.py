@@ -22,10 +22,14 @@ DIALECTS: tuple[Dialect, ...] = get_args(Dialect)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """Which tag keys and cost categories the cube keeps, in canonical spelling; "*" keeps every key."""
+    """Which tag keys and cost categories the cube keeps, in canonical spelling; "*" keeps every key.
+
+    With `hours` a scan also tells what each hour cost.
+    """
 
     tags: frozenset[str]
     cost_categories: frozenset[str]
+    hours: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -34,6 +38,8 @@ class Scan:
 
     `dimensions`: column `dimension` (int32, dense from 0) and one text column for each of focus.DIMENSIONS.
     `facts`: `dimension`, `day` (date32, UTC) and focus.MEASURES as decimal128(38, 18), one row for each pair.
+    `hours` (None where the scan was not asked, or its files know days only): `dimension`, `day` and for each of
+    focus.BY_HOUR a list of 24 doubles, what the hours of that UTC day cost; they add up to the facts but for rounding.
     `control` is summed from the raw rows by a second path, so that a fault of the mapping shows; `problems` holds
     warnings only: errors are raised as Malformed before anything is applied.
     """
@@ -43,6 +49,7 @@ class Scan:
     control: ControlTotal
     rows_rejected: int
     problems: tuple[Problem, ...]
+    hours: pa.Table | None = None
 
     def billed(self) -> Mapping[str, Decimal]:
         """Billed cost by currency as the facts have it."""

@@ -70,11 +70,15 @@ class Log:
     problems: tuple[Problem, ...]
 
 
-def stage(parts: Iterable[tuple[str, Path]], duck: Engine) -> None:
-    """Fill the table `entry` with the rows of every part. Raises Malformed with the problems of all parts."""
+def stage(parts: Iterable[tuple[str, Path]], duck: Engine, *, by_hour: bool = False) -> None:
+    """Fill the table `entry` with the rows of every part. Raises Malformed with the problems of all parts.
+
+    `day` is when a request began: the UTC day, or with `by_hour` the hour.
+    """
     from finops_ai.sources.staging import MAX_PROBLEMS
 
-    day = Cell("startTime", "said_start", "VARCHAR").as_day()
+    begun = Cell("startTime", "said_start", "VARCHAR")
+    day = begun.as_hour() if by_hour else begun.as_day()
     spend = Cell("spend", "said_spend", "VARCHAR").as_cost()
     rows = f"SELECT *, {day} AS day, {spend} AS spend FROM ({ROW.read_text(encoding='utf-8')})"
     problems: list[Problem] = []

@@ -98,11 +98,12 @@ def charged(mapping: LineMapping, *more: str) -> str:
     return f"SELECT {', '.join(columns)} FROM ({mapping.sql.read_text(encoding='utf-8')}) AS charges"
 
 
-def charge() -> str:
+def charge(mapping: LineMapping) -> str:
     """Charges alike in all but money, added up: what a scan brings home."""
+    when = "CAST(day AS DATE) AS day, CAST(hour(day) AS INTEGER) AS hour" if mapping.by_hour else "day"
     sums = [f"CAST(sum({name}) AS {COST}) AS {name}" for name in focus.MEASURES]
     sums.append("CAST(sum(line_items) AS BIGINT) AS line_items")
-    return f"SELECT {', '.join([*focus.DIMENSIONS, 'day', *sums, 'problem'])} FROM charged GROUP BY ALL"
+    return f"SELECT {', '.join([*focus.DIMENSIONS, when, *sums, 'problem'])} FROM charged GROUP BY ALL"
 
 
 def collided(mapping: LineMapping) -> str:
@@ -122,7 +123,7 @@ def chain(shapes: Sequence[Shape], mapping: LineMapping, period: date | None) ->
         "groups": groups(shapes, mapping),
         "raw": raw(mapping),
         "charged": charged(mapping),
-        "charge": charge(),
+        "charge": charge(mapping),
     }
 
 
@@ -151,7 +152,7 @@ def _typed(shape: Shape, shapes: Sequence[Shape], mapping: LineMapping) -> str:
     """One SELECT for the parts of one shape; a column that is absent is null."""
     cells = {name: shape.cells.get(name, Cell(name, "NULL", "VARCHAR")) for name in mapping.columns}
     columns = [f"{_text(cells[name], name, mapping)} AS {name}" for name in mapping.texts]
-    columns += [f"CAST({cells[name].as_day(us_dates=mapping.us_dates)} AS DATE) AS {name}" for name in mapping.days]
+    columns += [f"{_instant(cells[name], mapping)} AS {name}" for name in mapping.days]
     columns += [f"{cells[name].as_cost()} AS {name}" for name in mapping.money]
     columns.append(f"{_flags(shape, mapping)} AS flags")
     for key, name, kind in _labels(shapes):
@@ -164,6 +165,12 @@ def _typed(shape: Shape, shapes: Sequence[Shape], mapping: LineMapping) -> str:
         f"CAST({cells[name].sql} AS VARCHAR) AS {quoted('raw ' + name)}" for name in (*mapping.money, *mapping.days)
     ]
     return f"SELECT {', '.join(columns)} FROM {shape.source}"
+
+
+def _instant(cell: Cell, mapping: LineMapping) -> str:
+    if mapping.by_hour:
+        return f"CAST({cell.as_hour(us_dates=mapping.us_dates)} AS TIMESTAMP)"
+    return f"CAST({cell.as_day(us_dates=mapping.us_dates)} AS DATE)"
 
 
 def _text(cell: Cell, name: str, mapping: LineMapping) -> str:

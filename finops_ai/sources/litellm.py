@@ -121,7 +121,7 @@ class LiteLlm:
         parts = [(listed[part.uri].key, self.store.fetch(listed[part.uri])) for part in delivery.parts]
         name = parts[0][0] if len(parts) == 1 else f"{len(parts)} files"
         with engine() as duck:
-            gateway_rows.stage(parts, duck)
+            gateway_rows.stage(parts, duck, by_hour=self.keep.hours)
             log = gateway_rows.log(duck, delivery.billing_period.start, self.settings.currency, name)
             found = scan([(name, log.lines)], MAPPING, self.keep)
         if found.control.billed_cost.get(self.settings.currency, 0) != log.spend:

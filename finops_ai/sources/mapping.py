@@ -17,6 +17,7 @@ DOUBLE_COST = "DECIMAL(32, 12)"
 """A double carries no more than 12 decimals of a cost; the whole part has as much room as in `COST`."""
 
 
+ISO_DATE = r"^\d{4}-\d{2}-\d{2}([T ]|$)"
 US_DATE = r"^\d{1,2}/\d{1,2}/(\d{2}|\d{4})( |$)"
 
 
@@ -71,7 +72,7 @@ class LineMapping:
     What else a file may do: `named` is what one of its headers means; `us_dates` allows MM/DD/YYYY; `us_amounts`
     allows $1,234.50; the columns of `decimal_commas` may say 1,5 for 1.5 where the file leaves no doubt; `cleaned` is
     SQL, with {0} for the text, that gives the one spelling of a `text` column; `defaults` are texts for columns that
-    are absent.
+    are absent. With `by_hour` the `days` are times, cut to the hour.
     """
 
     sql: Path
@@ -103,6 +104,7 @@ class LineMapping:
     cost_categories: Labels
     spelling: Callable[[str], str] = str
     detail: Detail | None = None
+    by_hour: bool = False
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -158,9 +160,18 @@ class Cell:
         """
         if self.type != "VARCHAR":
             return f"TRY_CAST(TRY_CAST({self.sql} AS TIMESTAMP) AS DATE)"
-        is_iso = f"regexp_matches({self.sql}, '^\\d{{4}}-\\d{{2}}-\\d{{2}}([T ]|$)')"
+        is_iso = f"regexp_matches({self.sql}, '{ISO_DATE}')"
         iso = f"WHEN {is_iso} THEN CAST(CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP) AS DATE)"
         us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN CAST({us_instant(self.sql)} AS DATE)"
+        return f"CASE {iso} {us if us_dates else ''} END"
+
+    def as_hour(self, *, us_dates: bool = False) -> str:
+        """TIMESTAMP in UTC, cut to the hour, of what `as_day` makes a date of; a text without a time is midnight."""
+        if self.type != "VARCHAR":
+            return f"date_trunc('hour', TRY_CAST({self.sql} AS TIMESTAMP))"
+        is_iso = f"regexp_matches({self.sql}, '{ISO_DATE}')"
+        iso = f"WHEN {is_iso} THEN date_trunc('hour', CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP))"
+        us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN CAST({us_instant(self.sql)} AS TIMESTAMP)"
         return f"CASE {iso} {us if us_dates else ''} END"
 
 
@@ -247,8 +258,9 @@ def kept_keys(raw_keys: Sequence[str], keep: frozenset[str]) -> dict[str, list[s
 
 
 def fingerprint_keep(keep: Keep) -> str:
-    """Which labels the cube holds: another choice is another cube."""
-    return "|".join((",".join(sorted(keep.tags)), ",".join(sorted(keep.cost_categories))))
+    """Which labels the cube holds, and whether it has hours: another choice is another cube."""
+    labels = "|".join((",".join(sorted(keep.tags)), ",".join(sorted(keep.cost_categories))))
+    return f"{labels}|by hour" if keep.hours else labels
 
 
 def _in_map(wanted: str, columns: Mapping[str, Cell]) -> list[Cell]:

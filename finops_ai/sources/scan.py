@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -45,6 +46,7 @@ def scan(
     """
     with engine() as duck:
         staged = stage(parts, mapping, duck)
+        mapping = replace(mapping, by_hour=keep.hours)
         with blame(staged, duck), spark.work() if spark else nullcontext() as work:
             return _Delivery(staged, mapping, keep, period, duck, work).scan(max_rejected_rows)
 
@@ -111,6 +113,7 @@ class _Delivery:
             control=control,
             rows_rejected=count,
             problems=(*problems, *outside, *self._warnings()),
+            hours=hours(self._con) if self._mapping.by_hour else None,
         )
         self._settle(scan)
         return scan
@@ -201,6 +204,20 @@ def cube(con: DuckDBPyConnection) -> tuple[pa.Table, pa.Table]:
         "GROUP BY dimension, day ORDER BY dimension, day"
     ).to_arrow_table()
     return dimensions, facts
+
+
+def hours(con: DuckDBPyConnection) -> pa.Table:
+    """What each hour cost (see Scan) by the table `charge`, which has an `hour` from 0 to 23, and that of `cube`."""
+    names = ", ".join(focus.DIMENSIONS)
+    days = ", ".join(
+        f"[{', '.join(f'coalesce(sum(CAST({name} AS DOUBLE)) FILTER (WHERE hour = {hour}), 0)' for hour in range(24))}]"
+        f" AS {name}"
+        for name in focus.BY_HOUR
+    )
+    return con.sql(
+        f"SELECT dimension, day, {days} FROM charge JOIN dimension USING ({names}) "
+        "GROUP BY dimension, day ORDER BY dimension, day"
+    ).to_arrow_table()
 
 
 def nonzero(amounts: Mapping[str, Decimal]) -> dict[str, Decimal]:

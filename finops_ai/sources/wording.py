@@ -119,7 +119,10 @@ def _character(node: exp.Chr, dialect: str) -> exp.Expr:
     return _call("CODE_POINTS_TO_STRING", exp.Array(expressions=[code]))
 
 
-def _month(node: exp.TimestampTrunc, dialect: str) -> exp.Expr:
+def _cut(node: exp.TimestampTrunc, dialect: str) -> exp.Expr:
+    """Days are cut to their month, times to their hour."""
+    if node.args["unit"].name == "HOUR":
+        return node
     return exp.DateTrunc(this=node.this, unit=exp.Literal.string(node.args["unit"].name))  # type: ignore[no-untyped-call]
 
 
@@ -253,6 +256,6 @@ RULES: Mapping[type[exp.Expr], Callable[[Any, str], exp.Expr]] = {
     exp.RegexpLike: _matches,
     exp.RegexpReplace: _replaced,
     exp.SplitPart: _first,
-    exp.TimestampTrunc: _month,
+    exp.TimestampTrunc: _cut,
     exp.TryCast: _cast,
 }

@@ -153,6 +153,24 @@ def test_keeping_more_labels_moves_no_money(case: Case) -> None:
         assert [scan.control for scan in scans] == [scan.control for _, scan in read(case)]
 
 
+def test_hours_add_up_to_their_days_and_nothing_else_is_read_differently(case: Case) -> None:
+    made = case.source(dataclasses.replace(KEEP, hours=True))
+    by_hour = tuple((delivery, made.charges(delivery)) for delivery in delivered(made))
+    assert cube(by_hour) == cube(read(case))
+    assert [scan.control for _, scan in by_hour] == [scan.control for _, scan in read(case)]
+    fingerprints = {delivery.fingerprint for found in (by_hour, read(case)) for delivery, _ in found}
+    assert len(fingerprints) == 2 * len(by_hour)
+    for _, scan in by_hour:
+        days = {(row["dimension"], row["day"]): row for row in scan.facts.to_pylist()}
+        hours = {(row["dimension"], row["day"]): row for row in scan.hours.to_pylist()} if scan.hours else days
+        assert hours.keys() == days.keys()
+        for place, row in hours.items():
+            for name in focus.BY_HOUR:
+                told = row[name] if scan.hours else [row[name]]
+                assert float(sum(told)) == pytest.approx(float(days[place][name]))
+                assert not scan.hours or len(told) == 24
+
+
 # --- bills that changed, were cut, drifted or lie: never another sum ------------------------------------------------
 
 

@@ -62,7 +62,8 @@ def same(spark: Spark, mapping: LineMapping, files: Sequence[Path], keep: Keep =
     here, there = both(spark, mapping, files, keep, **asked)
     assert isinstance(here, Scan)
     assert isinstance(there, Scan)
-    for one, other in ((here.dimensions, there.dimensions), (here.facts, there.facts)):
+    by_hour = [(here.hours, there.hours)] if keep.hours else []
+    for one, other in ((here.dimensions, there.dimensions), (here.facts, there.facts), *by_hour):
         assert other.schema == one.schema
         assert other.equals(one)
     assert there.control == here.control
@@ -97,7 +98,7 @@ LINES: list[Row] = [
 
 def test_reports_with_every_kind_of_line(spark: Spark, tmp_path: Path) -> None:
     drifted = cur2_table(LINES[4:]).drop_columns(["pricing_unit"])
-    read = same(spark, aws_cur.MAPPING, write(tmp_path, cur2_table(LINES[:6]), drifted))
+    read = same(spark, aws_cur.MAPPING, write(tmp_path, cur2_table(LINES[:6]), drifted), replace(ALL, hours=True))
     assert any("both" in problem.message for problem in read.problems)
     assert any("split cost" in problem.message for problem in read.problems)
     assert len(read.control.billed_cost) == 2
