@@ -8,6 +8,7 @@ from alembic import context
 from finops_ai.ledger import acknowledgement_tables as acknowledgement_tables
 from finops_ai.ledger import alert_tables as alert_tables
 from finops_ai.ledger import change_tables as change_tables
+from finops_ai.ledger import hour_tables as hour_tables
 from finops_ai.ledger import outbox_tables as outbox_tables
 from finops_ai.ledger import pull_tables as pull_tables
 from finops_ai.ledger import saving_tables as saving_tables

@@ -1,9 +1,9 @@
-"""Daily cost of one scope, as known at one instant."""
+"""Cost of one scope by the day and by the hour, as known at one instant."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,3 +47,17 @@ class CostSeries:
     @property
     def complete_values(self) -> FloatArray:
         return self.values[: len(self.complete_days)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HourlySeries:
+    """Cost per hour in `currency`, from the UTC hour that begins at `start`; `values` has shape (hours,).
+
+    0.0 where nothing was charged. Later hours are not known; those of the newest hours may still grow.
+    """
+
+    scope: Scope
+    cost_basis: str
+    currency: str
+    start: datetime
+    values: FloatArray

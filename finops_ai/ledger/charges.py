@@ -1,4 +1,4 @@
-"""Versions of billing periods: load one whole, say which is known, refuse, prune."""
+"""Versions of billing periods: load one whole, say which is known, refuse."""
 
 from __future__ import annotations
 
@@ -14,22 +14,12 @@ from sqlalchemy.dialects import postgresql as pg
 from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.period import BillingPeriod
-from finops_ai.ledger import codecs, cube
-from finops_ai.ledger.connect import driver_errors, exclusive
+from finops_ai.ledger import codecs, cube, hour_rows
+from finops_ai.ledger.connect import driver_errors
 from finops_ai.ledger.tables import delivery, delivery_account, delivery_total
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-# Tables named charge_<version> without a version: what a prune that was cut off has left.
-ORPHANS = """
-SELECT c.relname, i.inhrelid IS NOT NULL, coalesce(i.inhdetachpending, false)
-FROM pg_class c
-LEFT JOIN pg_inherits i ON i.inhrelid = c.oid
-WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = 'charge'::regclass)
-    AND c.relkind = 'r' AND c.relname ~ '^charge_[0-9]+$'
-    AND NOT EXISTS (SELECT FROM delivery d WHERE 'charge_' || d.id = c.relname)
-"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,13 +56,14 @@ def load(
     problems: Sequence[Problem],
     counted: bool = True,
     loaded_at: datetime | None = None,
+    by_hour: pa.Table | None = None,
 ) -> KnownDelivery:
     """Load a version of (source, billing period) beside the one that answers; at commit it answers instead.
 
-    `dimensions` and `facts` are a Scan's, with the columns of focus.ALLOCATED added. One transaction: a crash at any
-    instant leaves the old version answering, and readers never wait. One load of a source at a time; others queue.
-    `known_at` is the instant from which the version answers, `loaded_at` the clock's (default: the same). What is not
-    `counted` repeats cost that other sources bill: it answers only where its source is asked for by name.
+    `dimensions` and `facts` are a Scan's, with the columns of focus.ALLOCATED added, `by_hour` its hours. One
+    transaction: a crash at any instant leaves the old version answering, and readers never wait. One load of a source
+    at a time; others queue. `known_at` is the instant from which the version answers, `loaded_at` the clock's (default:
+    the same). What is not `counted` repeats cost that others bill: it answers where its source is asked for by name.
 
     Raises Leak when the sums of facts, control and the loaded rows differ, Malformed when the tables refuse a value,
     Unavailable when the server is lost. Nothing of the version remains then.
@@ -97,16 +88,12 @@ def load(
             loaded_at=loaded_at or known_at,
             problems=codecs.problems_to_json(problems),
         )
-        loaded = cube.load_partition(connection, version, source, dimensions, facts)
+        ids = cube.dimension_ids(connection, source, dimensions)
+        loaded = cube.load_partition(connection, version, ids, dimensions, facts)
         cube.settle(sums, loaded, "PostgreSQL")
-        if loaded:
-            totals = [{"delivery_id": version, "currency": currency, **costs} for currency, costs in loaded.items()]
-            connection.execute(sa.insert(delivery_total), totals)
-        if accounts := [
-            {"delivery_id": version, "currency": currency, "sub_account_id": account, "billed_cost": cost}
-            for (currency, account), cost in control.by_account.items()
-        ]:
-            connection.execute(sa.insert(delivery_account), accounts)
+        if by_hour is not None:
+            hour_rows.keep(connection, version, ids, by_hour, facts, known_at.date())
+        _tell(connection, version, loaded, control)
         # Last, because other loads wait for this lock; readers do not.
         connection.execute(sa.text(f"ALTER TABLE charge ATTACH PARTITION charge_{version} FOR VALUES IN ({version})"))
         return _read(connection, delivery.c.id == version)[0]
@@ -225,33 +212,16 @@ def refuse(
         return earlier or _insert(connection, **values, known_at=known_at, loaded_at=loaded_at or known_at)
 
 
-def prune(engine: sa.Engine, before: datetime) -> int:
-    """Drop the versions that were superseded before that instant; how many.
-
-    Reads with `as_of` >= `before` stay as they were. Readers do not wait; a prune that was cut off is finished by the
-    next.
-    """
-    newer = delivery.alias()
-    superseded = sa.exists().where(
-        newer.c.source == delivery.c.source,
-        newer.c.billing_period == delivery.c.billing_period,
-        newer.c.status == "loaded",
-        newer.c.known_at <= before,
-        sa.tuple_(newer.c.known_at, newer.c.id) > sa.tuple_(delivery.c.known_at, delivery.c.id),
-    )
-    with engine.begin() as connection:
-        pruned = connection.execute(sa.delete(delivery).where(delivery.c.status == "loaded", superseded)).rowcount
-    # DETACH CONCURRENTLY lets readers go on, and for that refuses to run inside a transaction.
-    with (
-        exclusive(engine, "prune", patience_seconds=60),
-        engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection,
-    ):
-        for partition, attached, half_detached in connection.execute(sa.text(ORPHANS)).all():
-            if attached:
-                how = "FINALIZE" if half_detached else "CONCURRENTLY"
-                connection.execute(sa.text(f"ALTER TABLE charge DETACH PARTITION {partition} {how}"))
-            connection.execute(sa.text(f"DROP TABLE {partition}"))
-    return pruned
+def _tell(connection: sa.Connection, version: int, loaded: cube.Sums, control: ControlTotal) -> None:
+    """What the version comes to, and what its export says of each account."""
+    if loaded:
+        totals = [{"delivery_id": version, "currency": currency, **costs} for currency, costs in loaded.items()]
+        connection.execute(sa.insert(delivery_total), totals)
+    if accounts := [
+        {"delivery_id": version, "currency": currency, "sub_account_id": account, "billed_cost": cost}
+        for (currency, account), cost in control.by_account.items()
+    ]:
+        connection.execute(sa.insert(delivery_account), accounts)
 
 
 def _insert(connection: sa.Connection, **values: object) -> int:

@@ -68,9 +68,10 @@ def settle(measured: Sums, said: Sums, by: str, columns: Sequence[str] = COSTS) 
                 raise Leak(f"{name} in {currency}: the charges come to {ours}, {by} to {theirs}")
 
 
-def load_partition(connection: sa.Connection, version: int, source: str, dimensions: pa.Table, facts: pa.Table) -> Sums:
+def load_partition(
+    connection: sa.Connection, version: int, ids: NDArray[np.int64], dimensions: pa.Table, facts: pa.Table
+) -> Sums:
     """Fill the table `charge_<version>`, ready to be attached; what its rows come to in PostgreSQL."""
-    ids = _dimension_ids(connection, source, dimensions)
     rows = _by_id(facts, ids)
     table = f"charge_{version:d}"
     connection.execute(sa.text("SET LOCAL maintenance_work_mem = '256MB'"))
@@ -101,7 +102,7 @@ def _sums_in_postgres(connection: sa.Connection, table: str, currencies: Sequenc
     return {row["billing_currency"]: {name: row[name] for name in COSTS} for row in rows.mappings()}
 
 
-def _dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table) -> NDArray[np.int64]:
+def dimension_ids(connection: sa.Connection, source: str, dimensions: pa.Table) -> NDArray[np.int64]:
     """The ledger's id of each dimension number; tuples never seen before are added to the dictionary.
 
     The caller holds the lock of the source, and the source is part of the tuple: nobody else adds the same.

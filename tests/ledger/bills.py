@@ -86,6 +86,7 @@ def load(
     known_at: datetime = datetime(2026, 4, 1, tzinfo=UTC),
     fingerprint: str = "f1",
     problems: tuple[Problem, ...] = (),
+    by_hour: pa.Table | None = None,
 ) -> charges.KnownDelivery:
     return charges.load(
         engine,
@@ -99,6 +100,7 @@ def load(
         control=what.control,
         rows_rejected=0,
         problems=problems,
+        by_hour=by_hour,
     )
 
 

@@ -16,6 +16,7 @@ from finops_ai.domain.delivery import ControlTotal
 from finops_ai.domain.errors import Leak, Malformed, Problem, Unavailable
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.ledger import charges, cube
+from finops_ai.ledger.pruning import prune
 from tests.ledger.bills import LATER, Bill, bill, billed, charge, dump, large_bill, load
 
 MARCH = BillingPeriod(2026, 3)
@@ -195,13 +196,13 @@ def test_pruning_drops_what_no_later_reader_can_see(ledger: sa.Engine) -> None:
     for cost, known_at in ((1, FIRST), (2, SECOND), (4, THIRD)):
         load(ledger, bill(charge("2026-03-01", cost)), known_at=known_at)
     load(ledger, bill(charge("2026-02-01", 8)), period="2026-02", known_at=FIRST)
-    assert charges.prune(ledger, SECOND - timedelta(seconds=1)) == 0
-    assert charges.prune(ledger, SECOND) == 1
+    assert prune(ledger, SECOND - timedelta(seconds=1)) == 0
+    assert prune(ledger, SECOND) == 1
     assert [billed(ledger, at) for at in (SECOND, THIRD)] == [10, 12]
     assert count(ledger, "SELECT count(*) FROM pg_class WHERE relname ~ '^charge_[0-9]+$'") == 3
-    assert charges.prune(ledger, LATER) == 1
+    assert prune(ledger, LATER) == 1
     assert billed(ledger) == 12
-    assert charges.prune(ledger, LATER) == 0
+    assert prune(ledger, LATER) == 0
 
 
 def test_a_prune_that_was_cut_off_is_finished_by_the_next(ledger: sa.Engine) -> None:
@@ -211,7 +212,7 @@ def test_a_prune_that_was_cut_off_is_finished_by_the_next(ledger: sa.Engine) -> 
         first, second = connection.scalars(sa.text("SELECT id FROM delivery ORDER BY id LIMIT 2"))
         connection.execute(sa.text(f"DELETE FROM delivery WHERE id IN ({first}, {second})"))
         connection.execute(sa.text(f"ALTER TABLE charge DETACH PARTITION charge_{first}"))
-    charges.prune(ledger, FIRST)
+    prune(ledger, FIRST)
     assert count(ledger, "SELECT count(*) FROM pg_class WHERE relname ~ '^charge_[0-9]+$'") == 1
     assert billed(ledger) == 1
 
@@ -241,7 +242,7 @@ def test_readers_never_wait_and_never_see_half(ledger: sa.Engine) -> None:
         reader.start()
     for number in range(6):
         load(ledger, whole["ab"[number % 2]], known_at=SECOND + timedelta(minutes=number))
-        charges.prune(ledger, SECOND + timedelta(minutes=number - 2))
+        prune(ledger, SECOND + timedelta(minutes=number - 2))
     done.set()
     for reader in readers:
         reader.join()

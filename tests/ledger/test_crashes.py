@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 
 from finops_ai.ledger import charges
+from finops_ai.ledger.pruning import prune
 from tests.ledger.bills import billed, dump, large_bill, load, load_when_told
 
 KILLS = 20
@@ -64,7 +65,7 @@ def test_killed_loads_leave_old_or_new_and_a_rerun_gives_the_undisturbed_ledger(
     assert kept < KILLS, "no kill came in time"
     load(ledger, large_bill(0), known_at=START + timedelta(days=100))
     assert dump(ledger) == undisturbed
-    charges.prune(ledger, START + timedelta(days=100))
+    prune(ledger, START + timedelta(days=100))
     with ledger.connect() as connection:
         tables = connection.scalars(sa.text("SELECT relname FROM pg_class WHERE relname ~ '^charge_[0-9]+$'")).all()
     assert len(tables) == 1
