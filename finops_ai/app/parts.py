@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from types import ModuleType
@@ -190,7 +191,12 @@ def keep_of(config: Config, rules: Rules) -> Keep:
 def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
     """Every source of charges that is configured."""
     modules = kinds().sources
-    return [modules[one.kind].make(one, world, keep) for one in config.sources]
+    return [modules[one.kind].make(one, world, kept_of(config, one.name, keep)) for one in config.sources]
+
+
+def kept_of(config: Config, source: str, keep: Keep) -> Keep:
+    """What is kept of one source: its hours too where the configuration asks for them."""
+    return replace(keep, hours=source in config.ledger.hours)
 
 
 def made(modules: Mapping[str, ModuleType], configured: Sequence[PlugIn], world: World) -> dict[str, Any]:

@@ -132,6 +132,7 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
         sections = Sections()
     document.problems.extend(_unknown_forge(document, sections, [forge.name for forge in plug_ins["forges"]]))
     document.problems.extend(_unknown_sinks(document, sections, [sink.name for sink in plug_ins["sinks"]]))
+    document.problems.extend(_unknown_sources(document, sections, [one.name for one in plug_ins["sources"]]))
     origins = dict(document.values)
     database_url = _database_url(sections.ledger, environ, document, origins)
     if document.problems:
@@ -223,6 +224,15 @@ def _unknown_sinks(document: Document, sections: Sections, names: list[str]) -> 
     for key, wanted in told:
         if wanted not in names:
             yield problem(document.origin(key), key, f"no sink has the name {wanted!r}{meant(wanted, names)}")
+
+
+def _unknown_sources(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
+    if document.problems:
+        return
+    for position, wanted in enumerate(sections.ledger.hours):
+        if wanted not in names:
+            key = ("ledger", "hours", position)
+            yield problem(document.origin(key), key, f"no source has the name {wanted!r}{meant(wanted, names)}")
 
 
 def _database_url(

@@ -168,10 +168,14 @@ COMMON_TAGS = ("application", "app", "business-unit", "component", "owner", "pro
 
 
 class Ledger(Section):
-    """Without `url` or FINOPS_DATABASE_URL the program runs its own PostgreSQL under FINOPS_HOME."""
+    """Without `url` or FINOPS_DATABASE_URL the program runs its own PostgreSQL under FINOPS_HOME.
+
+    What the sources in `hours` bring is also kept by the hour, so that `detect` judges its hours.
+    """
 
     url: SecretRef | None = None
     tags: tuple[Text, ...] = COMMON_TAGS
+    hours: tuple[Text, ...] = ()
     keep_versions_days: Annotated[int, Field(ge=1)] = 400
 
 

@@ -242,6 +242,7 @@ def _threshold(run: Run, limit: dict[date, float], settings: DetectSettings) -> 
         return f"a standing charge of {charge} a day since {run.opened_on}, in a series that rested between its jobs"
     rate = f"{settings.false_per_series_year:g} false episodes per series-year"
     so_far = ", which is not over" if score.scorer == TODAY else ""
+    so_far += f", from {score.since:%H:%M} UTC on" if score.since else ""
     line = f"p = {score.p_value:.1e} at most {limit[score.day]:.1e} on {score.day}{so_far} ({rate}"
     if limit[score.day] < settings.threshold:
         line += f", of one day's openings at most {settings.false_discovery:.0%} false"

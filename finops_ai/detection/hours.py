@@ -20,7 +20,7 @@ from finops_ai.detection.hourly_bounds import bounds
 from finops_ai.detection.hourly_jobs import Jobs
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.tail import Tail
-from finops_ai.domain.expectation import compress
+from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
 
 WEEK, DAY = 168, 24
@@ -48,14 +48,27 @@ def judge_hours(values: FloatArray, settings: DetectSettings, *, begin: int = 0)
     """
     if not values.size:
         return np.ones(values.shape)
+    return examine(values, settings, begin=begin).p_value
+
+
+class Hours(NamedTuple):
+    """Of each hour how rare it is, what it was expected to cost (NaN where nobody knew) and whether it is usual."""
+
+    p_value: FloatArray
+    expected: FloatArray
+    usual: NDArray[np.bool_]
+
+
+def examine(values: FloatArray, settings: DetectSettings, *, begin: int = 0) -> Hours:
+    """`judge_hours` and what it is based on; all of the shape of `values`, which has an hour at least."""
     scale, told = _scale(values, settings), np.isfinite(values)
     jobs = Jobs.of(values, scale)
     seen = compress(np.nan_to_num(values), scale)
     seen[~told | (jobs.here & jobs.idle)] = np.nan
     rare = _Rare(jobs, _doubt(told), jobs.last_day())
-    _, usual = _walk(seen, seen, rare, begin, settings)
-    p_value, _ = _walk(seen, np.where(usual, seen, np.nan), rare, begin, settings)
-    return p_value
+    usual = _walk(seen, seen, rare, begin, settings).usual
+    found = _walk(seen, np.where(usual, seen, np.nan), rare, begin, settings)
+    return found._replace(expected=expand(found.expected, scale))
 
 
 def alerts(p_value: FloatArray, settings: DetectSettings) -> NDArray[np.bool_]:
@@ -85,10 +98,8 @@ class _Rare(NamedTuple):
     last_day: FloatArray
 
 
-def _walk(
-    seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: DetectSettings
-) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """p-values of `seen`, and which hours tell what is usual; only what is known in `fit` teaches what is expected."""
+def _walk(seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: DetectSettings) -> Hours:
+    """`Hours` of `seen`, compressed; only what is known in `fit` teaches what is expected."""
     p_value = np.ones(seen.shape)
     expected, doubt = _expected(fit, begin)
     here = rare.jobs.here
@@ -115,7 +126,7 @@ def _walk(
         p_value[:, now] = np.minimum(joined.min(axis=0), 1.0)
         stays = (p_value[:, max(0, day - _LEVEL) : day] <= _STRANGE).sum(axis=1) > _STAYS * _LEVEL
         usual[:, now] = (p_value[:, now] > _STRANGE) | stays[:, None]
-    return p_value, usual
+    return Hours(p_value, expected, usual)
 
 
 def _by_habit(strange: NDArray[np.bool_]) -> NDArray[np.bool_]:

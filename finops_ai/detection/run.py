@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
+from finops_ai.detection import by_hour
+from finops_ai.detection.answers import Place
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.outliers import second_opinion
 from finops_ai.detection.panel import Filling, panels
@@ -15,8 +17,9 @@ from finops_ai.detection.verdicts import Verdicts, judge, scores
 from finops_ai.domain.episode import Episode
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
-from finops_ai.domain.series import CostSeries
+from finops_ai.domain.series import CostSeries, HourlySeries
 
+NO_BURSTS: Mapping[Place, Mapping[date, by_hour.Burst]] = {}
 _TOGETHER = 1024  # series in a panel: their state stays in the processor's cache
 
 
@@ -36,12 +39,14 @@ def detect(
     settings: DetectSettings,
     filling: Sequence[Filling | None] = (),
     announced: Sequence[KnownEvent] = (),
+    hours: Sequence[HourlySeries] = (),
 ) -> Detection:
     """Judge the last days of `series` as known at `as_of` and advance the `previous` episodes.
 
     Days that are not complete are judged where `filling` (in the order of `series`, or none) says how far they are: a
     rise at once, since they can only grow, a fall when enough is there. The day that is not over is one once it cost
-    more than all of it should. `announced` changes raise no alarm.
+    more than all of it should, or as soon as its `hours` cost more than they should. `announced` changes raise no
+    alarm.
     """
     fills = filling or [None] * len(series)
     side_by_side = panels(series, fills, announced, today=as_of.date(), size=_TOGETHER, settings=settings)
@@ -51,7 +56,8 @@ def detect(
         if verdicts
         else []
     )
-    return follow(verdicts, series, previous, as_of=as_of, settings=settings, begun=begun)
+    told = by_hour.bursts(hours, announced, as_of=as_of, settings=settings)
+    return follow(verdicts, series, previous, as_of=as_of, settings=settings, begun=begun, bursts=told)
 
 
 def follow(
@@ -62,9 +68,11 @@ def follow(
     as_of: datetime,
     settings: DetectSettings,
     begun: Sequence[Score] = (),
+    bursts: Mapping[Place, Mapping[date, by_hour.Burst]] = NO_BURSTS,
 ) -> Detection:
-    """What the verdicts on `series`, and the scores of the day that has `begun`, make of the `previous` episodes."""
-    found = second_opinion(scores(verdicts, series, settings), verdicts, series, settings=settings)
-    found += begun
+    """What verdicts on `series`, scores of the day that has `begun` and `bursts` make of the `previous` episodes."""
+    also = [i for i, one in enumerate(series) if (one.scope, one.currency) in bursts]
+    found = second_opinion(scores(verdicts, series, settings, also=also), verdicts, series, settings=settings)
+    found = by_hour.told([*found, *begun], series, bursts, settings)
     episodes = advance(previous, found, series, as_of=as_of, settings=settings)
     return Detection(scores=tuple(found), episodes=tuple(episodes))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -87,13 +87,21 @@ def judge(panels: Sequence[Panel], settings: DetectSettings, tails: Tails | None
 
 
 def scores(
-    verdicts: Sequence[Verdicts], series: Sequence[CostSeries], settings: DetectSettings, *, every_day: bool = False
+    verdicts: Sequence[Verdicts],
+    series: Sequence[CostSeries],
+    settings: DetectSettings,
+    *,
+    every_day: bool = False,
+    also: Collection[int] = (),
 ) -> list[Score]:
-    """Scores in the order of `series` and days: of the series in which a day may matter, unless `every_day`."""
+    """Scores in the order of `series` and days: of the series in which a day may matter, and of those in `also`.
+
+    With `every_day` of all of them.
+    """
     told: dict[int, list[Score]] = {}
     for one in verdicts:
         matters = (one.p_value <= settings.threshold * settings.opinion_weight).any(axis=1)
-        for row in np.flatnonzero(matters | every_day).tolist():
+        for row in np.flatnonzero(matters | every_day | np.isin(one.panel.members, list(also))).tolist():
             told[one.panel.members[row]] = _scores(one, row, series[one.panel.members[row]])
     return [score for i in sorted(told) for score in told[i]]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
@@ -54,7 +54,8 @@ class Score:
     """How strange one day is under the forecast made before it.
 
     `p_value` is the share of past surprises at least as large (upper tail); `z` the excess in units of the usual
-    error; `second_opinion` the rank in 0..1 that an outlier model gives the day (None: not asked).
+    error; `second_opinion` the rank in 0..1 that an outlier model gives the day (None: not asked);
+    `since` the first strange hour of the day (UTC), where its hours tell of it. That is not kept in the ledger.
     """
 
     scope: Scope
@@ -67,3 +68,4 @@ class Score:
     p_value: float
     scorer: str
     second_opinion: float | None = None
+    since: datetime | None = None

@@ -17,6 +17,7 @@ from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
 from finops_ai.domain.scope import Scope
+from finops_ai.domain.series import HourlySeries
 from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
@@ -26,7 +27,7 @@ from finops_ai.jobs.forecast import LEVELS_OF_SCOPE
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, told
 from finops_ai.jobs.workloads import NOT_KNOWN, Attribution
-from finops_ai.ledger import findings, series
+from finops_ai.ledger import findings, hours, series
 from finops_ai.ledger.connect import transaction
 
 ALSO_WATCHED: tuple[tuple[str, ...], ...] = (
@@ -64,7 +65,6 @@ def detect(
         cost_basis=cost_basis,
         as_of=turn.as_of,
         settle_days=settle_days,
-        charges="usage",
     )
     watched = [one for one in every if _is_watched(one.scope)]
     turn.progress(f"judging {len(watched)} series")
@@ -76,6 +76,7 @@ def detect(
         as_of=turn.as_of,
         settings=settings,
         filling=[fills] * len(watched),
+        hours=_hours(turn, cost_basis),
         announced=[*announced, *accepted_levels(findings.feedbacks(turn.engine, turn.as_of), previous, turn.as_of)],
     )
     known = {one.key: one for one in previous}
@@ -110,6 +111,12 @@ def _keep(turn: Turn, voice: Voice, *, episodes: Sequence[Episode], scores: Sequ
         findings.record(connection, as_of=turn.as_of, scores=scores, episodes=episodes)
         findings.record(connection, as_of=turn.as_of, **said)
         findings.forget(connection, turn.as_of - timedelta(days=voice.keep_days))
+
+
+def _hours(turn: Turn, cost_basis: str) -> list[HourlySeries]:
+    """Hours of the watched scopes, as far as sources are asked for them."""
+    every = hours.hourly(turn.engine, levels=WATCHED_LEVELS, cost_basis=cost_basis, as_of=turn.as_of)
+    return [one for one in every if _is_watched(one.scope)]
 
 
 def _is_watched(scope: Scope) -> bool:

@@ -16,6 +16,7 @@ from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import charges, drifts, usage
 from finops_ai.ledger.charges import KnownDelivery
+from finops_ai.ledger.pruning import prune
 from finops_ai.sources.base import ChargeSource, Scan, UsageSource
 
 KEEP_EACH_READING = timedelta(days=7)
@@ -62,7 +63,7 @@ def ingest(
 
 def forget(turn: Turn, before: datetime) -> None:
     """Drop versions that were superseded before that instant: nobody can ask for them any more."""
-    charges.prune(turn.engine, before)
+    prune(turn.engine, before)
     drifts.prune(turn.engine, before)
     usage.prune(turn.engine, before)
     usage.thin(turn.engine, turn.now() - KEEP_EACH_READING)
@@ -115,6 +116,7 @@ def _load(
         loaded_at=turn.now(),
         dimensions=allocate(scan.dimensions, rules),
         facts=scan.facts,
+        by_hour=scan.hours,
         control=scan.control,
         rows_rejected=scan.rows_rejected,
         problems=scan.problems,

@@ -133,6 +133,7 @@ def _context(
         last_observed=_cents(score.observed, currency) if score else None,
         last_low=_cents(score.expected, currency) if score else None,
         last_high=_cents(score.upper, currency) if score else None,
+        since=score.since if score else None,
         changes_nearby=changed,
     )
 

@@ -28,7 +28,8 @@ UNNAMED = "all of it: the bill names no part"
 class PageContext:
     """What the episode itself does not hold: its last day beside the 80% band, and where to read on.
 
-    `links` maps a text to an http(s) address.
+    `since` is the first strange hour of that day (UTC), where its hours tell of it. `links` maps a text to an http(s)
+    address.
     """
 
     as_of: datetime
@@ -36,6 +37,7 @@ class PageContext:
     last_observed: Money | None = None
     last_low: Money | None = None
     last_high: Money | None = None
+    since: datetime | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     changes_nearby: Sequence[Mapping[str, Any]] = ()
 
@@ -132,8 +134,10 @@ def _observed(episode: Episode, context: PageContext) -> str:
     observed = _money(context.last_observed or episode.observed)
     expected = _money(episode.expected)
     if context.last_low is not None and context.last_high is not None:
-        expected = f"{_money(context.last_low)}-{_money(context.last_high)}"
-    return f"{observed} {_when(episode.last_day, context.as_of.date())} vs {expected} expected."
+        ends = dict.fromkeys((_money(context.last_low), _money(context.last_high)))
+        expected = "-".join(ends)
+    since = f", too much since {context.since:%H:%M} UTC" if context.since else ""
+    return f"{observed} {_when(episode.last_day, context.as_of.date())} vs {expected} expected{since}."
 
 
 def _outlook(episode: Episode) -> str:
