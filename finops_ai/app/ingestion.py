@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import timedelta
 
 from finops_ai.allocation.rules import Rules
 from finops_ai.app import parts
 from finops_ai.app.currencies import with_rates
 from finops_ai.config import Config
-from finops_ai.domain.errors import ConfigError, Problem, UsageError
+from finops_ai.domain.errors import ConfigError, UsageError
 from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.ingest import forget, ingest
 from finops_ai.jobs.run import Turn
@@ -43,19 +42,9 @@ def ingestion(
 
     def work(turn: Turn) -> Outcome:
         outcome = ingest(turn, sources, usage, rules, version, parts.uncounted_of(config))
-        outcome = replace(outcome, problems=(*outcome.problems, *_no_hours(config)))
         outcome = outcome if names else with_rates(turn, config.currencies, outcome)
         if not turn.dry_run:
             forget(turn, turn.now() - keep_days)
         return outcome
 
     return work
-
-
-def _no_hours(config: Config) -> list[Problem]:
-    """Sources that are asked for hours in vain."""
-    message = "only attributes what other sources bill, so that its hours are not judged: ask the source that bills it"
-    return [
-        Problem(file="configuration", column="ledger.hours", value=name, message=message, severity="warning")
-        for name in sorted(set(config.ledger.hours) & parts.uncounted_of(config))
-    ]

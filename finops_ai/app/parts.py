@@ -277,6 +277,12 @@ def uncounted_of(config: Config) -> frozenset[str]:
     )
 
 
+def gateways_of(config: Config) -> frozenset[str]:
+    """Gateways that tell whose the cost of others is, and are asked for hours: they are watched by their own log."""
+    gateways = frozenset(one.name for one in config.sources if getattr(kinds().sources[one.kind], "GATEWAY", False))
+    return gateways & uncounted_of(config) & frozenset(config.ledger.hours)
+
+
 def attribution(config: Config, keep: Keep) -> Attribution:
     """What the ledger knows of workloads, for the place of an episode."""
     from finops_ai.jobs.workloads import Attribution

@@ -170,7 +170,8 @@ COMMON_TAGS = ("application", "app", "business-unit", "component", "owner", "pro
 class Ledger(Section):
     """Without `url` or FINOPS_DATABASE_URL the program runs its own PostgreSQL under FINOPS_HOME.
 
-    What the sources in `hours` bring is also kept by the hour, so that `detect` judges its hours.
+    What the sources in `hours` bring is also kept, and judged, by the hour; a gateway among them that only attributes
+    is watched by its own log.
     """
 
     url: SecretRef | None = None

@@ -142,8 +142,14 @@ def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: M
     if found.kind not in COST_KINDS:
         return {**episode_row(found), "text": threshold_told(found)}
     level = tuple(name for name, _ in found.scope.pairs)
+    source = found.scope.get("source")
     every = series.series(
-        engine, levels=[level], cost_basis=found.cost_basis, as_of=as_of, settle_days=settle_days, charges="usage"
+        engine,
+        levels=[level],
+        cost_basis=found.cost_basis,
+        as_of=as_of,
+        settle_days=settle_days,
+        of=(source,) if source else (),
     )
     mine = [one for one in every if one.scope == found.scope and one.currency == found.excess.currency]
     if not mine:

@@ -14,7 +14,7 @@ from finops_ai.allocation.rates import converted
 from finops_ai.allocation.splits import Pool, keys_needed, share
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.telling import AlertSettings
-from finops_ai.domain.episode import Episode, EpisodeState
+from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.errors import Problem
 from finops_ai.domain.forecast import BANDS
 from finops_ai.domain.outcome import Outcome
@@ -29,11 +29,11 @@ from finops_ai.forecasting.accuracy import coverage as band_coverage
 from finops_ai.forecasting.run import expected_now
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs import paging
-from finops_ai.jobs.detect import WATCHED_LEVELS
 from finops_ai.jobs.rates import table
 from finops_ai.jobs.reconciliation import reconciliation
 from finops_ai.jobs.run import Turn
-from finops_ai.ledger import charges, costs, drifts, findings, proposals, savings, series
+from finops_ai.jobs.watched import by_day, of_gateways
+from finops_ai.ledger import charges, costs, drifts, findings, proposals, savings
 from finops_ai.ledger.costs import CostQuery
 from finops_ai.reporting.weekly import MOVER_KEYS, Facts, assemble, first_day, last_week
 
@@ -62,9 +62,7 @@ def report(
     week = last_week(turn.as_of.date())
     direct = _direct(turn, week, pools)
     deliveries, accounts = reconciliation(turn)
-    usage = series.series(
-        turn.engine, levels=WATCHED_LEVELS, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days
-    )
+    usage = by_day(turn, cost_basis, settle_days)
     realised = summed(savings.savings(turn.engine, turn.as_of))
     episodes = [one for one in findings.episodes(turn.engine, turn.as_of) if _is_news(one, week)]
     made = assemble(
@@ -78,7 +76,9 @@ def report(
             unsplit=direct if pools else (),
             forecasts=findings.forecasts(turn.engine, turn.as_of),
             episodes=episodes,
-            traces=_traces(episodes, usage, forecast_settings),
+            traces=_traces(
+                episodes, [*usage, *of_gateways(turn, cost_basis, settle_days, _gateways(episodes))], forecast_settings
+            ),
             coverage=coverage([row for row in direct if row["day"] in week], cost_basis=cost_basis),
             accuracy=_accuracy(turn, week, cost_basis),
             proposals=[_proposal(one, realised.get(one.key)) for one in proposals.proposals(turn.engine, turn.as_of)],
@@ -119,6 +119,10 @@ def _converted(
 
 def _is_news(episode: Episode, week: Days) -> bool:
     return episode.state is not EpisodeState.RESOLVED or episode.last_day >= week.start
+
+
+def _gateways(episodes: Sequence[Episode]) -> set[str]:
+    return {source for one in episodes if one.kind in COST_KINDS and (source := one.scope.get("source"))}
 
 
 def _traces(

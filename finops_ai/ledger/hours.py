@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 
 import numpy as np
@@ -31,18 +31,23 @@ GROUP BY day
 
 
 def hourly(
-    engine: sa.Engine, *, levels: Sequence[tuple[str, ...]], cost_basis: str, as_of: datetime
+    engine: sa.Engine,
+    *,
+    levels: Sequence[tuple[str, ...]],
+    cost_basis: str,
+    as_of: datetime,
+    of: Collection[str] = (),
 ) -> list[HourlySeries]:
     """Cost of usage by the hour of every scope of every level as known at `as_of`: level by level, then by scope.
 
-    Only of sources that are asked for hours: a scope to which others bring cost too costs more than this. A series runs
-    from its first hour with a cost, at most READ_DAYS before `as_of`, to the last hour known of any. Raises UsageError
-    for an unknown key.
+    Only of sources that are asked for hours: a scope to which others bring cost too costs more than this. `of` is as in
+    `series.series`. A series runs from its first hour with a cost, at most READ_DAYS before `as_of`, to the last hour
+    known of any. Raises UsageError for an unknown key.
     """
     names = list(dict.fromkeys(name for level in levels for name in level))
     since = as_of.date() - timedelta(days=READ_DAYS)
     with engine.connect() as connection:
-        versions = [one.id for one in known_in(connection, as_of) if one.counted]
+        versions = [one.id for one in known_in(connection, as_of) if (one.source in of if of else one.counted)]
         query = _FACTS.format(cost=cost_column(cost_basis).name)
         with driver_errors(engine):
             parts = bulk.read_arrays(psycopg_connection(connection), query, {"versions": versions, "since": since})

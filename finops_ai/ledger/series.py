@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -64,9 +64,11 @@ def series(
     as_of: datetime,
     settle_days: Mapping[str, int],
     charges: str = "usage",
+    of: Collection[str] = (),
 ) -> list[CostSeries]:
     """Daily cost of every scope of every level as known at `as_of`: level by level, then by scope and currency.
 
+    Cost that counts or, where named, that `of` some sources, also of those that tell whose the cost of others is.
     A level is the keys of its scopes; () is the total. A series runs from its scope's first charge to the last day
     known of any; `charges` is "usage" or "other" (fees, taxes, credits, corrections).
 
@@ -78,7 +80,7 @@ def series(
     if timeless := [name for name in names if name in NOT_OF_A_DAY]:
         raise UsageError(f"a series has no level {timeless[0]!r}")
     with engine.connect() as connection:
-        known = [each for each in known_in(connection, as_of) if each.counted]
+        known = [each for each in known_in(connection, as_of) if (each.source in of if of else each.counted)]
         tuples = _read_tuples(connection, names, charges)
         with driver_errors(engine):
             facts = _read_facts(connection, tuples, known, cost_basis, charges)

@@ -13,7 +13,7 @@ import pytest
 from tests.flow.conftest import Configure, Program
 from tests.unit.sources.exports import charge, csv_text
 from tests.unit.sources.test_litellm import request
-from tests.unit.sources.test_litellm import write as log
+from tests.unit.sources.test_litellm import write as write_log
 
 FIRST, FAULT = date(2026, 2, 2), date(2026, 4, 15)
 BURST = (13, 14)  # UTC hours in which somebody else uses a key
@@ -121,16 +121,65 @@ GATEWAY = """
 sources:
   - {name: bill, kind: focus_files, uri: "file://%s"}
   - {name: gateway, kind: litellm, uri: "file://%s"}
+allocation: {cost_center: ["tag:cost-center"], ai_model: ["tag:model"]}
 ledger: {hours: [gateway]}
+detect: {page_at: info}
+sinks: [{name: pager, kind: folder, path: outbox}]
 """
+MODELS = (("search", "gpt-4o", 300.0), ("ads", "claude", 120.0))
 
 
-def test_a_gateway_beside_its_bill_has_no_hours_to_judge_and_that_is_told(configure: Configure, tmp_path: Path) -> None:
-    write(tmp_path / "bill", at(1))
-    log(tmp_path / "log", request(startTime="2026-04-01T10:00:00Z"))
-    ran = configure(GATEWAY % (tmp_path / "bill", tmp_path / "log"))("ingest")
-    assert "only attributes what other sources bill" in ran.stderr
-    assert "ask the source that bills it" in ran.stderr
+def log(folder: Path, until: datetime) -> dict[tuple[date, str, str], float]:
+    """What went through the gateway until then, a request for each hour; what each whole day, owner and model cost."""
+    random = np.random.default_rng(6)
+    course = 1 + 0.6 * np.sin((np.arange(24) - 8) / 24 * 2 * np.pi)
+    requests, days = [], {}
+    for day in (FIRST + timedelta(days=n) for n in range((until.date() - FIRST).days + 1)):
+        for center, model, level in MODELS:
+            spends = level / 24 * course * np.exp(random.normal(0, 0.15)) * np.exp(random.normal(0, 0.05, 24))
+            spends[list(BURST)] += EXTRA if (day, center) == (FAULT, "search") else 0.0
+            for hour, spend in enumerate(spends.tolist()):
+                begun = datetime.combine(day, time(hour), UTC)
+                changed = {"startTime": begun.isoformat(), "model": model, "request_tags": [f"cost-center:{center}"]}
+                if begun < until:
+                    requests.append(request(len(requests), spend=round(spend, 6), **changed))
+            days[day, center, model] = float(spends.sum())
+    write_log(folder, *requests)
+    return days
+
+
+def test_a_gateway_is_watched_by_its_log_while_its_provider_bills_a_day_later(
+    configure: Configure, tmp_path: Path
+) -> None:
+    """What it logs is in no total; it is told in its own scope, and what the bill shows later is the same episode."""
+    program = configure(GATEWAY % (tmp_path / "bill", tmp_path / "log"))
+    (tmp_path / "bill").mkdir()
+
+    def look_at(now: datetime, billed_before: date) -> list[dict[str, Any]]:
+        spent = log(tmp_path / "log", now)
+        rows = [
+            line(datetime.combine(day, time(), UTC), center, "Models", f"{cost:.6f}", model=model)
+            for (day, center, model), cost in spent.items()
+            if day < billed_before
+        ]
+        (tmp_path / "bill" / "bill.csv").write_text(csv_text(rows), encoding="utf-8")
+        for job in ("ingest", "detect", "deliver"):
+            program("--as-of", now.isoformat(), job)
+        found = program("--as-of", now.isoformat(), "episodes", "list", "--output", "json").json
+        return [one for one in found if one["kind"] == "rise"]
+
+    assert look_at(at(13), FAULT - timedelta(days=1)) == []
+    (one,) = look_at(at(16), FAULT - timedelta(days=1))
+    assert one["scope"] == {"source": "gateway", "x_cost_center": "search", "x_ai_model": "gpt-4o"}
+    assert (one["opened_on"], one["where"]["x_sku_group"]) == (FAULT.isoformat(), "requests")
+    assert float(one["excess"]) == pytest.approx(2 * EXTRA, rel=0.1)
+    assert "too much since 13:00 UTC" in told(program)[0]["body"]["summary"]
+    (same,) = look_at(at(7, 3), FAULT + timedelta(days=2))
+    assert same["key"] == one["key"]
+    assert "from 13:00 UTC on" in program("--as-of", at(7, 3).isoformat(), "explain", one["key"]).stdout
+    program("--as-of", at(7, 3).isoformat(), "report")
+    page = next((program.finops.home / "reports").rglob("*.html")).read_text(encoding="utf-8")
+    assert "gateway" in page
 
 
 def test_a_source_that_is_not_there_cannot_be_asked_for_hours(configure: Configure, tmp_path: Path) -> None:

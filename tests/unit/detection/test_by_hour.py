@@ -154,6 +154,28 @@ def test_hours_after_the_instant_change_nothing(seed: int) -> None:
     assert later == bursts(by_hour(USUAL, 0), (), as_of=at(16) - timedelta(days=1), settings=DETECT)
 
 
+@settings(max_examples=30, deadline=None)
+@given(
+    hours=st.lists(st.sampled_from([0.0, 1e-9, 0.3, 20.0, -5.0, 1e12]), min_size=1, max_size=400),
+    times=st.integers(1, 5),
+    late=st.integers(0, 40),
+)
+def test_odd_hours_are_judged_or_left_out(hours: list[float], times: int, late: int) -> None:
+    """Nothing but zeros, one hour, negative costs, jumps to a trillion, series that begin or end anywhere."""
+    odd = HourlySeries(
+        scope=NAMES[0],
+        cost_basis="effective",
+        currency="USD",
+        start=datetime.combine(FIRST, time(), UTC) + timedelta(hours=late),
+        values=np.tile(np.array(hours), times),
+    )
+    for days in bursts([odd, *by_hour(USUAL)[1:]], (), as_of=at(16), settings=DETECT).values():
+        for burst in days.values():
+            assert 0 < burst.excess < np.inf
+            assert 0 <= burst.p_value <= 1
+            assert 0 < burst.errors < np.inf
+
+
 def test_hours_as_usual_make_no_difference() -> None:
     series = by_day(with_burst(2000.0, KNOWN - 2))
     plain = detect(series, (), as_of=at(16), settings=DETECT)
