@@ -1,8 +1,8 @@
 """Days on which some hours cost more than they should, told by those hours, of sources that tell their hours.
 
 A burst of an hour or two is little against its day, and a leak that began at nine is not yet more than all of a day. Of
-hours only rises are told: what is missing of the newest ones may still come. What one day of the last months did alike,
-at the same place of the month, excuses a burst as far as it was seen; an announced change excuses it whole.
+hours only rises are told: what is missing of the newest ones may still come. A burst is no news where one of about its
+size was seen at the same place of one of the last months, or two fortnights in a row, or where a change was announced.
 """
 
 from __future__ import annotations
@@ -120,10 +120,12 @@ def _days(
 
 
 def _seen_before(excess: FloatArray, start: date, day: int) -> bool:
-    """Whether a like day of the last months had most of that excess."""
-    places = calendar(start, day + 1).months[:_MONTHS]
-    before = [int(place) for month in places for place in month[day] if 0 <= place < day]
-    return any(excess[place] >= _ALIKE * excess[day] for place in before)
+    """Whether a like day of the last months, or both of the last fortnights, had most of that excess."""
+    known = calendar(start, day + 1)
+    alike = {at for at in range(day) if excess[at] >= _ALIKE * excess[day]}
+    a_month_ago = {int(place) for month in known.months[:_MONTHS] for place in month[day]}
+    fortnights = {int(places[day]) for places in known.fortnights}
+    return bool(alike & a_month_ago) or fortnights <= alike
 
 
 def told(

@@ -137,6 +137,15 @@ def test_what_the_same_day_of_last_month_did_is_no_news() -> None:
     assert list(found(much_more)) == [TODAY]
 
 
+def test_what_comes_every_fortnight_is_no_news_the_third_time() -> None:
+    costs = with_burst(day=KNOWN - 28)
+    costs[0, [KNOWN - 14, KNOWN], BURST[0]] += 240.0
+    assert found(costs) == {}
+    once = with_burst(day=KNOWN - 14)
+    once[0, KNOWN, list(BURST)] += 120.0
+    assert list(found(once)) == [TODAY]
+
+
 def test_a_bill_of_days_is_not_judged_by_the_hour() -> None:
     """All that a day cost stands on its first hour: the days have their own judge."""
     costs = np.zeros(USUAL.shape)
