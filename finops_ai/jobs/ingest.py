@@ -16,11 +16,14 @@ from finops_ai.domain.outcome import Outcome
 from finops_ai.jobs.run import Turn, problems_of
 from finops_ai.ledger import charges, drifts, usage
 from finops_ai.ledger.charges import KnownDelivery
-from finops_ai.ledger.pruning import prune
+from finops_ai.ledger.pruning import prune, thin_hours
 from finops_ai.sources.base import ChargeSource, Scan, UsageSource
 
 KEEP_EACH_READING = timedelta(days=7)
 """After this, of the readings of a day only the last that was known at the end of each day is kept."""
+
+KEEP_EACH_HOUR = timedelta(days=1)
+"""After this, the same of what hours cost: each version of a bill tells all its hours anew."""
 
 
 def ingest(
@@ -64,6 +67,7 @@ def ingest(
 def forget(turn: Turn, before: datetime) -> None:
     """Drop versions that were superseded before that instant: nobody can ask for them any more."""
     prune(turn.engine, before)
+    thin_hours(turn.engine, turn.now() - KEEP_EACH_HOUR)
     drifts.prune(turn.engine, before)
     usage.prune(turn.engine, before)
     usage.thin(turn.engine, turn.now() - KEEP_EACH_READING)

@@ -29,13 +29,7 @@ def prune(engine: sa.Engine, before: datetime) -> int:
     next.
     """
     newer = delivery.alias()
-    superseded = sa.exists().where(
-        newer.c.source == delivery.c.source,
-        newer.c.billing_period == delivery.c.billing_period,
-        newer.c.status == "loaded",
-        newer.c.known_at <= before,
-        sa.tuple_(newer.c.known_at, newer.c.id) > sa.tuple_(delivery.c.known_at, delivery.c.id),
-    )
+    superseded = sa.exists().where(*_supersedes(newer), newer.c.known_at <= before)
     unread = charge_hour.c.day < before.date() - timedelta(days=READ_DAYS)
     with engine.begin() as connection:
         pruned = connection.execute(sa.delete(delivery).where(delivery.c.status == "loaded", superseded)).rowcount
@@ -51,3 +45,27 @@ def prune(engine: sa.Engine, before: datetime) -> int:
                 connection.execute(sa.text(f"ALTER TABLE charge DETACH PARTITION {partition} {how}"))
             connection.execute(sa.text(f"DROP TABLE {partition}"))
     return pruned
+
+
+def thin_hours(engine: sa.Engine, before: datetime) -> None:
+    """Of versions of one period that became known on one UTC day before `before`, keep only the last one's hours.
+
+    A bill that is read with every hour tells all its hours again each time; what was known at the end of every day can
+    still be judged again.
+    """
+    newer = delivery.alias()
+    same_day = sa.cast(newer.c.known_at, sa.Date) == sa.cast(delivery.c.known_at, sa.Date)
+    again = sa.select(delivery.c.id).where(
+        delivery.c.known_at < before, sa.exists().where(*_supersedes(newer), same_day)
+    )
+    with engine.begin() as connection:
+        connection.execute(sa.delete(charge_hour).where(charge_hour.c.delivery_id.in_(again)))
+
+
+def _supersedes(newer: sa.FromClause) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        newer.c.source == delivery.c.source,
+        newer.c.billing_period == delivery.c.billing_period,
+        newer.c.status == "loaded",
+        sa.tuple_(newer.c.known_at, newer.c.id) > sa.tuple_(delivery.c.known_at, delivery.c.id),
+    )

@@ -17,7 +17,7 @@ from finops_ai.domain.errors import Leak, UsageError
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import HourlySeries
 from finops_ai.ledger import hour_rows, hours
-from finops_ai.ledger.pruning import prune
+from finops_ai.ledger.pruning import prune, thin_hours
 from tests.ledger.bills import Bill, bill, charge, load
 
 NOON = datetime(2026, 3, 20, 12, tzinfo=UTC)
@@ -93,6 +93,15 @@ def test_days_that_nobody_reads_are_not_kept(ledger: sa.Engine) -> None:
     assert ask(ledger) != {}
     prune(ledger, NOON + timedelta(days=hour_rows.READ_DAYS))
     assert ask(ledger) == {}
+
+
+def test_of_one_days_versions_the_last_keeps_its_hours(ledger: sa.Engine) -> None:
+    instants = [NOON, NOON + timedelta(hours=1), NOON + timedelta(days=1), NOON + timedelta(days=1, hours=1)]
+    for number, at in enumerate(instants):
+        keep(ledger, two_uses(24 * (number + 1)), at)
+    thin_hours(ledger, NOON + timedelta(days=1))
+    kept = [ask(ledger, as_of=at) for at in instants]
+    assert [one[TOTAL].values.max() if one else None for one in kept] == pytest.approx([None, 8.0, 12.0, 16.0])
 
 
 def test_an_unknown_key_is_told(ledger: sa.Engine) -> None:
