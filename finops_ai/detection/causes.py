@@ -52,9 +52,10 @@ def causes(
 
     Those named in `first` lead, the others follow by absolute excess. A contributor is expected to cost what it did on
     the same weekdays of the baseline, scaled so that all together are expected to cost `expected`. What the breakdown
-    does not cover is part of the rest.
+    does not cover is part of the rest; what costs nothing, then as now, is no cause.
     """
-    found = scaled(contributors(breakdown), expected.amount)
+    every = scaled(contributors(breakdown), expected.amount)
+    found = {what: one for what, one in every.items() if one.expected or one.observed}
     lead = {what: place for place, what in enumerate(first)}
     ranked = sorted(found, key=lambda what: (lead.get(what, len(lead)), -abs(found[what].excess), what))
     grown = growth(found.values())

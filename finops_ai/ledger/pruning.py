@@ -48,7 +48,7 @@ def prune(engine: sa.Engine, before: datetime) -> int:
 
 
 def thin_hours(engine: sa.Engine, before: datetime) -> None:
-    """Of versions of one period that became known on one UTC day before `before`, keep only the last one's hours.
+    """Of a period's versions of one UTC day only the last keeps its hours, once they were loaded before `before`.
 
     A bill that is read with every hour tells all its hours again each time; what was known at the end of every day can
     still be judged again.
@@ -56,7 +56,7 @@ def thin_hours(engine: sa.Engine, before: datetime) -> None:
     newer = delivery.alias()
     same_day = sa.cast(newer.c.known_at, sa.Date) == sa.cast(delivery.c.known_at, sa.Date)
     again = sa.select(delivery.c.id).where(
-        delivery.c.known_at < before, sa.exists().where(*_supersedes(newer), same_day)
+        delivery.c.loaded_at < before, sa.exists().where(*_supersedes(newer), same_day)
     )
     with engine.begin() as connection:
         connection.execute(sa.delete(charge_hour).where(charge_hour.c.delivery_id.in_(again)))

@@ -69,6 +69,26 @@ def test_what_is_new_is_called_new() -> None:
     assert found[1].note == ""
 
 
+def test_a_meter_that_costs_nothing_is_no_cause() -> None:
+    """A gateway's money stands on the request; its tokens are counted and cost nothing."""
+    meters = ("requests", "input")
+    days = [(day, 100 if day in BEFORE else 250) for day in (*BEFORE, *DURING)]
+    shares = [
+        Share(day, (meter,), Decimal(cost if meter == "requests" else 0), Decimal(10), unit=meter)
+        for day, cost in days
+        for meter in meters
+    ]
+    breakdown = Breakdown(
+        keys=("x_sku_group",),
+        baseline_days=BEFORE,
+        episode_days=DURING,
+        baseline=[share for share in shares if share.day in BEFORE],
+        during=[share for share in shares if share.day in DURING],
+    )
+    (one,) = causes(breakdown, expected=_usd(300), observed=_usd(750))
+    assert (one.what, one.excess.amount) == ({"x_sku_group": "requests"}, Decimal(450))
+
+
 def test_price_and_quantity_share_the_excess() -> None:
     dearer = causes(_breakdown(("x",), {"a": 100}, {"a": 150}, unit=1), expected=_usd(300), observed=_usd(450))[0]
     assert (dearer.quantity_effect, dearer.price_effect) == (_usd(0), _usd(150))
