@@ -80,7 +80,8 @@ def _response(turn: Turn, made: Sequence[PageDecision], episodes: Sequence[Episo
         (found.over, "over {:.1f} h after the page"),
     )
     told = ", ".join(text.format(hours) for hours, text in times if hours is not None)
-    yield f"Median of the {found.paged} paged episodes of {ANSWERED_DAYS} days: {told}."
+    paged = "The one paged episode" if found.paged == 1 else f"Median of the {found.paged} paged episodes"
+    yield f"{paged} of {ANSWERED_DAYS} days: {told}."
     for amount in found.avoided:
         more = money(amount.amount, amount.currency)
         yield f"Had those that ended gone on to the end of their month as projected: {more} more."

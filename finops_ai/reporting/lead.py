@@ -37,7 +37,8 @@ def _incomplete(report: Report) -> str:
     missing = [on for on in report.week if report.complete_through is None or on > report.complete_through]
     if not missing:
         return ""
-    return f"{'1 day' if len(missing) == 1 else f'{len(missing)} days'} of the week is not billed in full yet."
+    days = "1 day of the week is" if len(missing) == 1 else f"{len(missing)} days of the week are"
+    return f"{days} not billed in full yet."
 
 
 def _mover(section: Section) -> str:

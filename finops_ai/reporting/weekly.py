@@ -256,7 +256,7 @@ def _notes(facts: Facts) -> Iterator[Note]:
     elif facts.complete_through < last:
         first = facts.complete_through + timedelta(days=1)
         span = day(last) if first == last else f"{day(first)} to {day(last)}"
-        yield Note("warning", f"The bill is not complete for {span}: shown, but not judged.")
+        yield Note("warning", f"The bill is not complete for {span}: shown, and no fall of it is told.")
     for fact in facts.deliveries:
         where = f"{fact.source} {fact.billing_period}"
         if fact.status == "refused":

@@ -157,7 +157,7 @@ def test_currencies_are_never_added() -> None:
 
 def test_an_incomplete_week_a_restatement_and_a_problem_are_told() -> None:
     notes = [note.text for note in assemble(facts()).notes]
-    assert notes[0] == "The bill is not complete for Sun 24 May: shown, but not judged."
+    assert notes[0] == "The bill is not complete for Sun 24 May: shown, and no fall of it is told."
     assert notes[1] == "acme-cur 2026-04: restated by -250.25 USD since the week before."
     assert "line item types" in notes[2]
 
