@@ -27,6 +27,7 @@ WEEK, DAY = 168, 24
 _WEEKS = 6
 _DRIFT_HOURS = (6, 24, 72)
 _BACK_HOURS = 4
+_OVER = 0.3
 _LEARN = 28 * DAY
 _DAYS = 7
 _KNOWN_DAYS = 14  # of a series: from then on its past errors are the usual ones
@@ -110,9 +111,10 @@ def _walk(seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: 
     above = np.where(rise > 0, np.maximum(seen - high, 0.0), rise)
     below = np.where(rise < 0, np.maximum(low - seen, 0.0), -rise)
     drift = [_mean(rise, width) for width in _DRIFT_HOURS]
-    drift[1] = np.where(here, rare.last_day, drift[1])
+    going_on = [_going_on(rise, part, width) for part, width in zip(drift, _DRIFT_HOURS, strict=True)]
+    drift[1], going_on[1] = (np.where(here, rare.last_day, part[1]) for part in (drift, going_on))
     usual = np.ones(seen.shape, dtype=np.bool_)
-    drifts = zip(drift, drift, (doubt, doubt**2, doubt**2), strict=True)
+    drifts = zip(drift, going_on, (doubt, doubt**2, doubt**2), strict=True)
     parts = [(rise, above, doubt), *drifts, (-rise, below, doubt)]
     for day in range(2 * DAY, seen.shape[1], DAY):
         now, past = slice(day, day + DAY), slice(max(0, day - _LEARN), day)
@@ -158,10 +160,12 @@ def _expected(seen: FloatArray, begin: int) -> tuple[FloatArray, FloatArray]:
     """What each hour is expected to cost and how much wider than usual its error may be; both of the shape of `seen`.
 
     Level of the last two weeks plus the usual distance of the hour of the week from it, where two of those are known.
+    The level is found twice, the second time without what hours of the week bring: nights are not a level of their own.
     Before, the median of that hour on the days before, which knows little: errors grow with the root of what is missing
     of two weeks, and more on a first weekend. A day's mean is off with its weekday and not by chance, hence `_walk`.
     """
-    level = _medians(seen, _LEVEL)
+    rough = _medians(seen, _LEVEL)
+    level = _medians(seen - np.nan_to_num(_middle(_lagged(seen - rough, WEEK, _WEEKS))), _LEVEL)
     weekly = _lagged(seen - level, WEEK, _WEEKS)
     settled = level + _middle(weekly)
     old = (np.isfinite(weekly).sum(axis=0) >= 2) & np.isfinite(settled)
@@ -225,6 +229,17 @@ def _mean(values: FloatArray, width: int) -> FloatArray:
     """
     few, mean = _plain_mean(values, min(_BACK_HOURS, width)), _plain_mean(values, width)
     return np.where(np.isfinite(values) & (few >= mean / 2), mean, np.nan)
+
+
+def _going_on(rise: FloatArray, drift: FloatArray, width: int) -> FloatArray:
+    """`drift`, the mean of the last `width` hours of `rise`, where it is not over; NaN elsewhere, same shape.
+
+    It is over once the last few hours lie below three tenths of the most that a few of those hours came to.
+    """
+    few = _plain_mean(rise, min(_BACK_HOURS, width))
+    padded = np.pad(np.nan_to_num(few, nan=-np.inf), ((0, 0), (width - 1, 0)), constant_values=-np.inf)
+    most = sliding_window_view(padded, width, axis=1).max(axis=2)
+    return np.where(few >= _OVER * most, drift, np.nan)
 
 
 def _plain_mean(values: FloatArray, width: int) -> FloatArray:

@@ -49,6 +49,14 @@ def test_one_calm_hour_does_not_end_a_rise_and_a_few_do() -> None:
     assert found[952:].min() > 1e-3
 
 
+def test_a_rise_that_is_over_is_over_however_large_it_was() -> None:
+    """The mean of the last three days is still high, and one hour above what is usual is no part of it."""
+    for seed in range(4, 8):
+        values = _hours(seed)
+        values[1, 900:948] *= 1.5
+        assert judge_hours(values, DetectSettings())[1, 952:].min() > 1e-3
+
+
 def _jobs(seed: int) -> np.ndarray:
     """Six series with a job in every twentieth hour, by no clock, of sizes that vary by half; and six with a clock."""
     random = np.random.default_rng(seed)
