@@ -31,11 +31,7 @@ def ingestion(
         raise UsageError(f"no source named {unknown[0]!r}; configured: {', '.join(sorted(every))}")
     wanted = set(names) or every
     known = parts.kinds()
-    sources = [
-        known.sources[one.kind].make(one, world, parts.kept_of(config, one.name, keep))
-        for one in config.sources
-        if one.name in wanted
-    ]
+    sources = parts.sources_of(config, world, keep, wanted)
     usage = [known.usage[one.kind].make(one, world) for one in config.usage if one.name in wanted]
     version = parts.reading_version(rules, keep)
     keep_days = timedelta(days=config.ledger.keep_versions_days)

@@ -54,7 +54,7 @@ class Models:
     @property
     def gateways(self) -> tuple[str, ...]:
         """Configured sources that log requests on their way to a provider."""
-        return tuple(one.name for one in self.config.sources if getattr(self.modules[one.kind], "GATEWAY", False))
+        return gateways_of(self.config, self.modules)
 
     def unit_costs(
         self, keys: Sequence[str], where: Sequence[tuple[str, str]], *, cost_basis: str
@@ -102,6 +102,11 @@ class Models:
         asked = tuple(dict.fromkeys(key for key in keys if key not in unknown))
         rows = self.costs(days=self.days, group_by=asked, where=tuple(where), currency=None, as_of=self.as_of)
         return [{**row, **dict.fromkeys(unknown, UNTAGGED)} for row in rows]
+
+
+def gateways_of(config: Config, modules: Mapping[str, ModuleType]) -> tuple[str, ...]:
+    """Configured sources that log requests on their way to a provider."""
+    return tuple(one.name for one in config.sources if getattr(modules[one.kind], "GATEWAY", False))
 
 
 def _use(row: Row) -> reconciliation.Use:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -188,15 +188,11 @@ def keep_of(config: Config, rules: Rules) -> Keep:
     return Keep(tags=frozenset(rules.keep_tags()) | asked, cost_categories=frozenset(rules.keep_cost_categories()))
 
 
-def sources_of(config: Config, world: World, keep: Keep) -> list[ChargeSource]:
-    """Every source of charges that is configured."""
-    modules = kinds().sources
-    return [modules[one.kind].make(one, world, kept_of(config, one.name, keep)) for one in config.sources]
-
-
-def kept_of(config: Config, source: str, keep: Keep) -> Keep:
-    """What is kept of one source: its hours too where the configuration asks for them."""
-    return replace(keep, hours=source in config.ledger.hours)
+def sources_of(config: Config, world: World, keep: Keep, names: Collection[str] | None = None) -> list[ChargeSource]:
+    """The sources of charges that are configured, all or those in `names`, with hours where they are asked for."""
+    wanted = [one for one in config.sources if names is None or one.name in names]
+    asked, modules = config.ledger.hours, kinds().sources
+    return [modules[one.kind].make(one, world, replace(keep, hours=one.name in asked)) for one in wanted]
 
 
 def made(modules: Mapping[str, ModuleType], configured: Sequence[PlugIn], world: World) -> dict[str, Any]:
@@ -277,10 +273,11 @@ def uncounted_of(config: Config) -> frozenset[str]:
     )
 
 
-def gateways_of(config: Config) -> frozenset[str]:
+def watched_gateways(config: Config) -> frozenset[str]:
     """Gateways that tell whose the cost of others is, and are asked for hours: they are watched by their own log."""
-    gateways = frozenset(one.name for one in config.sources if getattr(kinds().sources[one.kind], "GATEWAY", False))
-    return gateways & uncounted_of(config) & frozenset(config.ledger.hours)
+    from finops_ai.app.models import gateways_of
+
+    return uncounted_of(config) & {*gateways_of(config, kinds().sources)} & {*config.ledger.hours}
 
 
 def attribution(config: Config, keep: Keep) -> Attribution:

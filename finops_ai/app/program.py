@@ -131,7 +131,7 @@ class App:
                 budgets=parts.budgets_of(self.config),
                 data_owners=self.config.data_quality.by_source(),
                 attribution=parts.attribution(self.config, self.keep),
-                gateways=parts.gateways_of(self.config),
+                gateways=parts.watched_gateways(self.config),
                 voice=alerts.voice(self.config, self.world.secrets, as_of),
             )
 

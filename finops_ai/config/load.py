@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -130,9 +130,9 @@ def load(path: Path | None, environ: Mapping[str, str], kinds: Kinds) -> Config:
     except ValidationError as error:
         document.problems.extend(explained(error, Sections, document, also=FAMILIES))
         sections = Sections()
-    document.problems.extend(_unknown_forge(document, sections, [forge.name for forge in plug_ins["forges"]]))
-    document.problems.extend(_unknown_sinks(document, sections, [sink.name for sink in plug_ins["sinks"]]))
-    document.problems.extend(_unknown_sources(document, sections, [one.name for one in plug_ins["sources"]]))
+    for noun, told in (("forge", _forges_told), ("sink", _sinks_told), ("source", _sources_told)):
+        names = [one.name for one in plug_ins[f"{noun}s"]]
+        document.problems.extend(_unknown(document, noun, told(sections), names))
     origins = dict(document.values)
     database_url = _database_url(sections.ledger, environ, document, origins)
     if document.problems:
@@ -209,30 +209,29 @@ def _wrong_with(document: Document, key: Key, item: Any, kinds: Sequence[str]) -
         yield problem(here, (*key, "name"), f"{printable(name, 60)!r} is the name of an earlier one")
 
 
-def _unknown_forge(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
-    wanted = sections.recommend.forge
-    if wanted is not None and wanted not in names and not document.problems:
-        key = ("recommend", "forge")
-        yield problem(document.origin(key), key, f"no forge has the name {wanted!r}{meant(wanted, names)}")
-
-
-def _unknown_sinks(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
+def _unknown(document: Document, noun: str, told: Iterable[tuple[Key, str]], names: list[str]) -> list[ConfigProblem]:
+    """Names that sections of a sound document tell, and that no `noun` has."""
     if document.problems:
-        return
-    told = [(("alerts", *path), name) for path, name in sections.alerts.named_sinks()]
-    told += [(("delivery", *path), name) for path, name in sections.delivery.named_sinks()]
-    for key, wanted in told:
-        if wanted not in names:
-            yield problem(document.origin(key), key, f"no sink has the name {wanted!r}{meant(wanted, names)}")
+        return []
+    return [
+        problem(document.origin(key), key, f"no {noun} has the name {wanted!r}{meant(wanted, names)}")
+        for key, wanted in told
+        if wanted not in names
+    ]
 
 
-def _unknown_sources(document: Document, sections: Sections, names: list[str]) -> Iterator[ConfigProblem]:
-    if document.problems:
-        return
-    for position, wanted in enumerate(sections.ledger.hours):
-        if wanted not in names:
-            key = ("ledger", "hours", position)
-            yield problem(document.origin(key), key, f"no source has the name {wanted!r}{meant(wanted, names)}")
+def _forges_told(sections: Sections) -> Iterator[tuple[Key, str]]:
+    if sections.recommend.forge is not None:
+        yield ("recommend", "forge"), sections.recommend.forge
+
+
+def _sinks_told(sections: Sections) -> Iterator[tuple[Key, str]]:
+    yield from ((("alerts", *path), name) for path, name in sections.alerts.named_sinks())
+    yield from ((("delivery", *path), name) for path, name in sections.delivery.named_sinks())
+
+
+def _sources_told(sections: Sections) -> Iterator[tuple[Key, str]]:
+    yield from ((("ledger", "hours", position), name) for position, name in enumerate(sections.ledger.hours))
 
 
 def _database_url(

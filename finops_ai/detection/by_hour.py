@@ -42,11 +42,14 @@ class Burst:
     errors: float
 
 
+Bursts = Mapping[Place, Mapping[date, Burst]]
+
+
 def bursts(
     hours: Sequence[HourlySeries], announced: Sequence[KnownEvent], *, as_of: datetime, settings: DetectSettings
-) -> dict[Place, dict[date, Burst]]:
+) -> Bursts:
     """Bursts of the last week and of the day of `as_of` (UTC), by scope and currency; no later hour is read."""
-    found = {}
+    found: dict[Place, Mapping[date, Burst]] = {}
     for at in range(0, len(hours), _TOGETHER):
         found.update(_bursts(hours[at : at + _TOGETHER], announced, as_of.date(), settings))
     return found
@@ -54,7 +57,7 @@ def bursts(
 
 def _bursts(
     hours: Sequence[HourlySeries], announced: Sequence[KnownEvent], today: date, settings: DetectSettings
-) -> dict[Place, dict[date, Burst]]:
+) -> Bursts:
     start = min(one.start for one in hours).date()
     values = np.full((len(hours), ((today - start).days + 1) * DAY), np.nan)
     for row, one in enumerate(hours):
@@ -128,13 +131,10 @@ def _seen_before(excess: FloatArray, start: date, day: int) -> bool:
     return bool(alike & a_month_ago) or fortnights <= alike
 
 
-def told(
-    scores: Sequence[Score],
-    series: Sequence[CostSeries],
-    found: Mapping[Place, Mapping[date, Burst]],
-    settings: DetectSettings,
-) -> list[Score]:
+def told(scores: Sequence[Score], series: Sequence[CostSeries], found: Bursts, settings: DetectSettings) -> list[Score]:
     """`scores`, and those of days of `series` that are not judged yet, in which bursts that were `found` are told."""
+    if not found:
+        return list(scores)
     none: Mapping[date, Burst] = {}
     made = [_stranger(one, found.get((one.scope, one.currency), none), settings) for one in scores]
     there = {(one.scope, one.currency, one.day) for one in scores}

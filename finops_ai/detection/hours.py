@@ -110,8 +110,9 @@ def _walk(seen: FloatArray, fit: FloatArray, rare: _Rare, begin: int, settings: 
     rise = seen - expected
     above = np.where(rise > 0, np.maximum(seen - high, 0.0), rise)
     below = np.where(rise < 0, np.maximum(low - seen, 0.0), -rise)
-    drift = [_mean(rise, width) for width in _DRIFT_HOURS]
-    going_on = [_going_on(rise, part, width) for part, width in zip(drift, _DRIFT_HOURS, strict=True)]
+    few = _plain_mean(rise, _BACK_HOURS)
+    drift = [_mean(rise, few, width) for width in _DRIFT_HOURS]
+    going_on = [_going_on(few, part, width) for part, width in zip(drift, _DRIFT_HOURS, strict=True)]
     drift[1], going_on[1] = (np.where(here, rare.last_day, part[1]) for part in (drift, going_on))
     usual = np.ones(seen.shape, dtype=np.bool_)
     drifts = zip(drift, going_on, (doubt, doubt**2, doubt**2), strict=True)
@@ -222,21 +223,20 @@ def _picked(ordered: FloatArray, least: int) -> FloatArray:
     return middle
 
 
-def _mean(values: FloatArray, width: int) -> FloatArray:
+def _mean(values: FloatArray, few: FloatArray, width: int) -> FloatArray:
     """Mean of the last `width` values, shape of `values`; NaN where the hour itself is unknown or they have gone back.
 
-    They have if the last few lie below half of the mean: a single hour has too much of chance to say so.
+    They have if the last `few` lie below half of the mean: a single hour has too much of chance to say so.
     """
-    few, mean = _plain_mean(values, min(_BACK_HOURS, width)), _plain_mean(values, width)
+    mean = _plain_mean(values, width)
     return np.where(np.isfinite(values) & (few >= mean / 2), mean, np.nan)
 
 
-def _going_on(rise: FloatArray, drift: FloatArray, width: int) -> FloatArray:
-    """`drift`, the mean of the last `width` hours of `rise`, where it is not over; NaN elsewhere, same shape.
+def _going_on(few: FloatArray, drift: FloatArray, width: int) -> FloatArray:
+    """`drift`, a mean of the last `width` hours, where it is not over; NaN elsewhere, same shape.
 
-    It is over once the last few hours lie below three tenths of the most that a few of those hours came to.
+    It is over once the last `few` hours' mean lies below three tenths of the most that it was within those.
     """
-    few = _plain_mean(rise, min(_BACK_HOURS, width))
     padded = np.pad(np.nan_to_num(few, nan=-np.inf), ((0, 0), (width - 1, 0)), constant_values=-np.inf)
     most = sliding_window_view(padded, width, axis=1).max(axis=2)
     return np.where(few >= _OVER * most, drift, np.nan)

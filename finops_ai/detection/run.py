@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from finops_ai.detection import by_hour
-from finops_ai.detection.answers import Place
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.outliers import second_opinion
 from finops_ai.detection.panel import Filling, panels
@@ -19,7 +18,7 @@ from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.series import CostSeries, HourlySeries
 
-NO_BURSTS: Mapping[Place, Mapping[date, by_hour.Burst]] = {}
+NO_BURSTS: by_hour.Bursts = {}
 _TOGETHER = 1024  # series in a panel: their state stays in the processor's cache
 
 
@@ -68,10 +67,10 @@ def follow(
     as_of: datetime,
     settings: DetectSettings,
     begun: Sequence[Score] = (),
-    bursts: Mapping[Place, Mapping[date, by_hour.Burst]] = NO_BURSTS,
+    bursts: by_hour.Bursts = NO_BURSTS,
 ) -> Detection:
     """What verdicts on `series`, scores of the day that has `begun` and `bursts` make of the `previous` episodes."""
-    also = [i for i, one in enumerate(series) if (one.scope, one.currency) in bursts]
+    also = [i for i, one in enumerate(series) if bursts and (one.scope, one.currency) in bursts]
     found = second_opinion(scores(verdicts, series, settings, also=also), verdicts, series, settings=settings)
     found = by_hour.told([*found, *begun], series, bursts, settings)
     episodes = advance(previous, found, series, as_of=as_of, settings=settings)

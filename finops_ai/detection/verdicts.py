@@ -91,17 +91,13 @@ def scores(
     series: Sequence[CostSeries],
     settings: DetectSettings,
     *,
-    every_day: bool = False,
     also: Collection[int] = (),
 ) -> list[Score]:
-    """Scores in the order of `series` and days: of the series in which a day may matter, and of those in `also`.
-
-    With `every_day` of all of them.
-    """
+    """Scores in the order of `series` and days: of the series in which a day may matter, and of those in `also`."""
     told: dict[int, list[Score]] = {}
     for one in verdicts:
         matters = (one.p_value <= settings.threshold * settings.opinion_weight).any(axis=1)
-        for row in np.flatnonzero(matters | every_day | np.isin(one.panel.members, list(also))).tolist():
+        for row in np.flatnonzero(matters | np.isin(one.panel.members, list(also))).tolist():
             told[one.panel.members[row]] = _scores(one, row, series[one.panel.members[row]])
     return [score for i in sorted(told) for score in told[i]]
 

@@ -149,7 +149,7 @@ def explain_episode(engine: Engine, key: str, as_of: datetime, *, settle_days: M
         cost_basis=found.cost_basis,
         as_of=as_of,
         settle_days=settle_days,
-        of=(source,) if source else (),
+        of=(source,) if source else None,
     )
     mine = [one for one in every if one.scope == found.scope and one.currency == found.excess.currency]
     if not mine:

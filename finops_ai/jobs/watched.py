@@ -51,10 +51,9 @@ def of_gateways(
 
 def by_hour(turn: Turn, cost_basis: str, gateways: Collection[str]) -> list[HourlySeries]:
     """Hours of the watched scopes, as far as sources are asked for them."""
-    asked = [(_LEVELS, frozenset[str]()), *([(_OF_GATEWAYS, frozenset(gateways))] if gateways else [])]
     return [
         one
-        for levels, of in asked
+        for levels, of in ((_LEVELS, None), (_OF_GATEWAYS, gateways))
         for one in hours.hourly(turn.engine, levels=levels, cost_basis=cost_basis, as_of=turn.as_of, of=of)
         if is_watched(one.scope)
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -119,6 +119,11 @@ def known_in(connection: sa.Connection, as_of: datetime, source: str | None = No
     if source is not None:
         chosen = chosen.where(delivery.c.source == source)
     return _read(connection, delivery.c.id.in_(chosen))
+
+
+def telling(connection: sa.Connection, as_of: datetime, of: Collection[str] | None) -> list[KnownDelivery]:
+    """The versions that count; or those `of` some sources alone, also where they only attribute what others bill."""
+    return [one for one in known_in(connection, as_of) if (one.counted if of is None else one.source in of)]
 
 
 def version_ids(connection: sa.Connection, as_of: datetime, named: Sequence[str] = ()) -> list[int]:

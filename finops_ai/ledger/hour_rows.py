@@ -36,11 +36,8 @@ def keep(
 
     _settle(hours, facts)
     recent = hours.filter(pc.greater_equal(hours["day"], pa.scalar(known - timedelta(days=READ_DAYS))))
-    braces = [pa.scalar("{"), pa.scalar("}"), pa.scalar("")]
     costs = {
-        name: pc.binary_join_element_wise(
-            braces[0], pc.binary_join(recent[name].cast(pa.list_(pa.string())), ","), braces[1], braces[2]
-        )
+        name: pc.binary_join_element_wise("{", pc.binary_join(recent[name].cast(pa.list_(pa.string())), ","), "}", "")
         for name in focus.BY_HOUR
     }
     rows = pa.table(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,17 +12,13 @@ import sqlalchemy as sa
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import FloatArray, HourlySeries
 from finops_ai.ledger import bulk
-from finops_ai.ledger.charges import known_in
+from finops_ai.ledger.charges import telling
 from finops_ai.ledger.connect import driver_errors, psycopg_connection
 from finops_ai.ledger.hour_rows import READ_DAYS
-from finops_ai.ledger.keys import column, cost_column, of_kind
-from finops_ai.ledger.tables import dimension
-
-Place = tuple[str, ...]
-"""A currency and the values of a level's keys."""
+from finops_ai.ledger.keys import cost_column
+from finops_ai.ledger.series import POSTGRES_EPOCH, IntArray, Tuples, read_tuples
 
 _DAY = 24
-_EPOCH = date(2000, 1, 1)
 _FACTS = """
 SELECT array_agg(dimension_id), array_agg(day), array_agg(hour), array_agg(cost)
 FROM charge_hour, unnest({cost}) WITH ORDINALITY AS each (cost, hour)
@@ -30,13 +27,24 @@ GROUP BY day
 """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Facts:
+    """Costs by position of the tuple and number of the hour since `start`."""
+
+    start: datetime
+    hours: int
+    tuples: IntArray
+    at: IntArray
+    cost: FloatArray
+
+
 def hourly(
     engine: sa.Engine,
     *,
     levels: Sequence[tuple[str, ...]],
     cost_basis: str,
     as_of: datetime,
-    of: Collection[str] = (),
+    of: Collection[str] | None = None,
 ) -> list[HourlySeries]:
     """Cost of usage by the hour of every scope of every level as known at `as_of`: level by level, then by scope.
 
@@ -47,46 +55,39 @@ def hourly(
     names = list(dict.fromkeys(name for level in levels for name in level))
     since = as_of.date() - timedelta(days=READ_DAYS)
     with engine.connect() as connection:
-        versions = [one.id for one in known_in(connection, as_of) if (one.source in of if of else one.counted)]
+        versions = [one.id for one in telling(connection, as_of, of)]
         query = _FACTS.format(cost=cost_column(cost_basis).name)
         with driver_errors(engine):
             parts = bulk.read_arrays(psycopg_connection(connection), query, {"versions": versions, "since": since})
         if not parts:
             return []
         ids, day, hour, cost = (np.concatenate(part) for part in zip(*parts, strict=True))
-        selected = sa.select(dimension.c.id, dimension.c.billing_currency, *(column(name) for name in names))
-        of_usage = selected.where(of_kind("usage"), dimension.c.id.in_(np.unique(ids).tolist()))
-        tuples = connection.execute(of_usage.order_by(dimension.c.id)).all()
-    used = np.isin(ids, [row[0] for row in tuples])
-    if not used.any():
-        return []
-    at = (day.astype(np.int64) - (since - _EPOCH).days) * _DAY + hour - 1
-    tuple_at = np.searchsorted([row[0] for row in tuples], ids[used])
-    costs = np.zeros((len(tuples), int(at.max()) + 1))
-    np.add.at(costs, (tuple_at, at[used]), cost[used])
-    start = datetime.combine(since, time(), UTC)
-    found = []
-    for level in levels:
-        keys = [1, *(2 + names.index(name) for name in level)]
-        found += _level(level, [tuple(row[key] for key in keys) for row in tuples], costs, start, cost_basis)
-    return found
+        tuples = read_tuples(connection, names, "usage", np.unique(ids))
+    at = (day.astype(np.int64) - (since - POSTGRES_EPOCH).days) * _DAY + hour - 1
+    used = np.isin(ids, tuples.ids)
+    facts = _Facts(
+        start=datetime.combine(since, time(), UTC),
+        hours=int(at.max()) + 1,
+        tuples=np.searchsorted(tuples.ids, ids[used]),
+        at=at[used],
+        cost=cost[used],
+    )
+    return [one for level in levels for one in _level(level, tuples, facts, cost_basis)]
 
 
-def _level(
-    level: tuple[str, ...], places: Sequence[Place], costs: FloatArray, start: datetime, cost_basis: str
-) -> list[HourlySeries]:
-    """One series for each of `places`, which say of each row of `costs` (tuples, hours) where it belongs."""
-    numbers: dict[Place, int] = {}
-    rows = np.array([numbers.setdefault(place, len(numbers)) for place in places])
-    sums = np.zeros((len(numbers), costs.shape[1]))
-    np.add.at(sums, rows, costs)
+def _level(level: tuple[str, ...], tuples: Tuples, facts: _Facts, cost_basis: str) -> list[HourlySeries]:
+    """One series for each combination of currency and values that has a cost."""
+    numbers, number_of_tuple = tuples.numbered(level)
+    cell = number_of_tuple[facts.tuples] * facts.hours + facts.at
+    size = len(numbers) * facts.hours
+    sums = np.bincount(cell, weights=facts.cost, minlength=size).astype(np.float64).reshape(-1, facts.hours)
     first = (sums != 0).argmax(axis=1).tolist()
     made = [
         HourlySeries(
             scope=Scope(tuple(zip(level, values, strict=True))),
             cost_basis=cost_basis,
             currency=currency,
-            start=start + timedelta(hours=first[number]),
+            start=facts.start + timedelta(hours=first[number]),
             values=sums[number, first[number] :],
         )
         for (currency, *values), number in numbers.items()

@@ -15,7 +15,7 @@ from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries
 from finops_ai.ledger import bulk
-from finops_ai.ledger.charges import KnownDelivery, known_in
+from finops_ai.ledger.charges import KnownDelivery, telling
 from finops_ai.ledger.connect import driver_errors, psycopg_connection
 from finops_ai.ledger.keys import column, cost_column, of_kind
 from finops_ai.ledger.tables import charge, dimension
@@ -36,13 +36,19 @@ IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Tuples:
+class Tuples:
     """The dimension tuples of one kind of charges, by position: `keys` has one column of values for each key."""
 
     ids: IntArray
     sources: Sequence[str]
     currencies: Sequence[str]
     keys: Mapping[str, Sequence[str]]
+
+    def numbered(self, level: tuple[str, ...]) -> tuple[dict[tuple[str, ...], int], IntArray]:
+        """Currency and values of each scope of `level`, numbered as they come; and the number of each tuple's."""
+        numbers: dict[tuple[str, ...], int] = {}
+        places = zip(self.currencies, *(self.keys[name] for name in level), strict=True)
+        return numbers, np.array([numbers.setdefault(each, len(numbers)) for each in places], dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,11 +70,11 @@ def series(
     as_of: datetime,
     settle_days: Mapping[str, int],
     charges: str = "usage",
-    of: Collection[str] = (),
+    of: Collection[str] | None = None,
 ) -> list[CostSeries]:
     """Daily cost of every scope of every level as known at `as_of`: level by level, then by scope and currency.
 
-    Cost that counts or, where named, that `of` some sources, also of those that tell whose the cost of others is.
+    Cost that counts or, where they are given, that `of` some sources, also where they tell whose the cost of others is.
     A level is the keys of its scopes; () is the total. A series runs from its scope's first charge to the last day
     known of any; `charges` is "usage" or "other" (fees, taxes, credits, corrections).
 
@@ -80,8 +86,8 @@ def series(
     if timeless := [name for name in names if name in NOT_OF_A_DAY]:
         raise UsageError(f"a series has no level {timeless[0]!r}")
     with engine.connect() as connection:
-        known = [each for each in known_in(connection, as_of) if (each.source in of if of else each.counted)]
-        tuples = _read_tuples(connection, names, charges)
+        known = telling(connection, as_of, of)
+        tuples = read_tuples(connection, names, charges)
         with driver_errors(engine):
             facts = _read_facts(connection, tuples, known, cost_basis, charges)
     if facts is None:
@@ -90,13 +96,16 @@ def series(
     return [each for level in levels for each in _level(level, tuples, facts, complete, cost_basis)]
 
 
-def _read_tuples(connection: sa.Connection, names: Sequence[str], charges: str) -> _Tuples:
+def read_tuples(connection: sa.Connection, names: Sequence[str], charges: str, among: IntArray | None = None) -> Tuples:
+    """The tuples of "usage" or "other" charges, all or `among` some ids, by id, with the values of keys in `names`."""
     selected = sa.select(
         dimension.c.id, dimension.c.source, dimension.c.billing_currency, *(column(name) for name in names)
     )
+    if among is not None:
+        selected = selected.where(dimension.c.id.in_(among.tolist()))
     rows = connection.execute(selected.where(of_kind(charges)).order_by(dimension.c.id)).all()
     ids, sources, currencies, *keys = zip(*rows, strict=True) if rows else [()] * (3 + len(names))
-    return _Tuples(
+    return Tuples(
         ids=np.array(ids, dtype=np.int64),
         sources=sources,
         currencies=currencies,
@@ -105,7 +114,7 @@ def _read_tuples(connection: sa.Connection, names: Sequence[str], charges: str) 
 
 
 def _read_facts(
-    connection: sa.Connection, tuples: _Tuples, known: Sequence[KnownDelivery], cost_basis: str, charges: str
+    connection: sa.Connection, tuples: Tuples, known: Sequence[KnownDelivery], cost_basis: str, charges: str
 ) -> _Facts | None:
     connection.execute(sa.text("SET LOCAL work_mem = '128MB'"))
     wanted = sa.select(dimension.c.id).where(of_kind(charges))
@@ -152,12 +161,10 @@ def _complete_through(source: str, known: Sequence[KnownDelivery], today: date, 
 
 
 def _level(
-    level: tuple[str, ...], tuples: _Tuples, facts: _Facts, complete: Mapping[str, date], cost_basis: str
+    level: tuple[str, ...], tuples: Tuples, facts: _Facts, complete: Mapping[str, date], cost_basis: str
 ) -> list[CostSeries]:
     """One series for each combination of currency and values that has a charge."""
-    numbers: dict[tuple[str, ...], int] = {}
-    combinations = zip(tuples.currencies, *(tuples.keys[name] for name in level), strict=True)
-    number_of_tuple = np.array([numbers.setdefault(each, len(numbers)) for each in combinations], dtype=np.int64)
+    numbers, number_of_tuple = tuples.numbered(level)
     cell = number_of_tuple[facts.tuples] * facts.days + facts.day
     shape = (len(numbers), facts.days)
     values = np.bincount(cell, weights=facts.cost, minlength=len(numbers) * facts.days).reshape(shape)
@@ -181,7 +188,7 @@ def _level(
 
 
 def _completeness(
-    number_of_tuple: IntArray, tuples: _Tuples, facts: _Facts, complete: Mapping[str, date]
+    number_of_tuple: IntArray, tuples: Tuples, facts: _Facts, complete: Mapping[str, date]
 ) -> dict[int, date]:
     """For each series that has a charge the earliest day of its recent sources; of all where none is recent."""
     recent = facts.day >= facts.days - RECENT_DAYS

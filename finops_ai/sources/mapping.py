@@ -158,20 +158,19 @@ class Cell:
 
         With `us_dates` the text may also be MM/DD/YYYY or M/D/YY.
         """
-        if self.type != "VARCHAR":
-            return f"TRY_CAST(TRY_CAST({self.sql} AS TIMESTAMP) AS DATE)"
-        is_iso = f"regexp_matches({self.sql}, '{ISO_DATE}')"
-        iso = f"WHEN {is_iso} THEN CAST(CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP) AS DATE)"
-        us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN CAST({us_instant(self.sql)} AS DATE)"
-        return f"CASE {iso} {us if us_dates else ''} END"
+        return self._time("TRY_CAST({} AS DATE)", "CAST({} AS DATE)", us_dates)
 
     def as_hour(self, *, us_dates: bool = False) -> str:
         """TIMESTAMP in UTC, cut to the hour, of what `as_day` makes a date of; a text without a time is midnight."""
+        return self._time("date_trunc('hour', {})", "date_trunc('hour', {})", us_dates)
+
+    def _time(self, typed: str, said: str, us_dates: bool) -> str:
+        """SQL that makes `typed` of a time, or `said` of a text that is one; {} stands for the TIMESTAMP."""
         if self.type != "VARCHAR":
-            return f"date_trunc('hour', TRY_CAST({self.sql} AS TIMESTAMP))"
-        is_iso = f"regexp_matches({self.sql}, '{ISO_DATE}')"
-        iso = f"WHEN {is_iso} THEN date_trunc('hour', CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP))"
-        us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN CAST({us_instant(self.sql)} AS TIMESTAMP)"
+            return typed.format(f"TRY_CAST({self.sql} AS TIMESTAMP)")
+        utc = said.format(f"CAST(TRY_CAST({self.sql} AS TIMESTAMPTZ) AS TIMESTAMP)")
+        iso = f"WHEN regexp_matches({self.sql}, '{ISO_DATE}') THEN {utc}"
+        us = f"WHEN regexp_matches({self.sql}, '{US_DATE}') THEN {said.format(us_instant(self.sql))}"
         return f"CASE {iso} {us if us_dates else ''} END"
 
 

@@ -18,6 +18,7 @@ from tests.unit.sources.test_litellm import write as write_log
 FIRST, FAULT = date(2026, 2, 2), date(2026, 4, 15)
 BURST = (13, 14)  # UTC hours in which somebody else uses a key
 EXTRA = 90.0
+COURSE = 1 + 0.6 * np.sin((np.arange(24) - 8) / 24 * 2 * np.pi)
 USES = (("search", "Compute", 400.0), ("ads", "Tokens", 150.0))
 CONFIG = """
 sources:
@@ -32,12 +33,11 @@ sinks: [{name: pager, kind: folder, path: outbox}]
 def write(folder: Path, until: datetime) -> None:
     """The bill as it stands at an instant: days that differ by a sixth, hours that follow the day's course."""
     random = np.random.default_rng(5)
-    course = 1 + 0.6 * np.sin((np.arange(24) - 8) / 24 * 2 * np.pi)
     rows = []
     for day in (FIRST + timedelta(days=n) for n in range((until.date() - FIRST).days + 1)):
         for center, service, level in USES:
             busy, noise = np.exp(random.normal(0, 0.15)), np.exp(random.normal(0, 0.05, 24))
-            costs = level / 24 * course * noise * (1.0 if day == FAULT else busy)
+            costs = level / 24 * COURSE * noise * (1.0 if day == FAULT else busy)
             costs[list(BURST)] += EXTRA if (day, center) == (FAULT, "search") else 0.0
             begun = [datetime.combine(day, time(hour), UTC) for hour in range(24)]
             rows += [
@@ -69,6 +69,10 @@ def at(hour: int, day: int = 0) -> datetime:
 def look(program: Program, folder: Path, now: datetime) -> list[dict[str, Any]]:
     """The rises known once the bill of that instant was read and judged, and what there was to say was said."""
     write(folder, now)
+    return judged(program, now)
+
+
+def judged(program: Program, now: datetime) -> list[dict[str, Any]]:
     for job in ("ingest", "detect", "deliver"):
         program("--as-of", now.isoformat(), job)
     found = program("--as-of", now.isoformat(), "episodes", "list", "--output", "json").json
@@ -132,11 +136,10 @@ MODELS = (("search", "gpt-4o", 300.0), ("ads", "claude", 120.0))
 def log(folder: Path, until: datetime) -> dict[tuple[date, str, str], float]:
     """What went through the gateway until then, a request for each hour; what each whole day, owner and model cost."""
     random = np.random.default_rng(6)
-    course = 1 + 0.6 * np.sin((np.arange(24) - 8) / 24 * 2 * np.pi)
     requests, days = [], {}
     for day in (FIRST + timedelta(days=n) for n in range((until.date() - FIRST).days + 1)):
         for center, model, level in MODELS:
-            spends = level / 24 * course * np.exp(random.normal(0, 0.15)) * np.exp(random.normal(0, 0.05, 24))
+            spends = level / 24 * COURSE * np.exp(random.normal(0, 0.15)) * np.exp(random.normal(0, 0.05, 24))
             spends[list(BURST)] += EXTRA if (day, center) == (FAULT, "search") else 0.0
             for hour, spend in enumerate(spends.tolist()):
                 begun = datetime.combine(day, time(hour), UTC)
@@ -163,10 +166,7 @@ def test_a_gateway_is_watched_by_its_log_while_its_provider_bills_a_day_later(
             if day < billed_before
         ]
         (tmp_path / "bill" / "bill.csv").write_text(csv_text(rows), encoding="utf-8")
-        for job in ("ingest", "detect", "deliver"):
-            program("--as-of", now.isoformat(), job)
-        found = program("--as-of", now.isoformat(), "episodes", "list", "--output", "json").json
-        return [one for one in found if one["kind"] == "rise"]
+        return judged(program, now)
 
     assert look_at(at(13), FAULT - timedelta(days=1)) == []
     (one,) = look_at(at(16), FAULT - timedelta(days=1))

@@ -30,7 +30,7 @@ def _verdicts(series: list[CostSeries], settings: DetectSettings = SETTINGS) -> 
 def _scores(series: list[CostSeries], settings: DetectSettings = SETTINGS, *, opinion: bool = False) -> list[Score]:
     """Scores of every judged day, strange or not."""
     verdicts = _verdicts(series, settings)
-    found = scores(verdicts, series, settings, every_day=True)
+    found = scores(verdicts, series, settings, also=range(len(series)))
     return second_opinion(found, verdicts, series, settings=settings) if opinion else found
 
 
@@ -158,7 +158,7 @@ def test_only_series_that_matter_are_told_unless_asked() -> None:
     series = Bill(days=300).series()
     verdicts = _verdicts(series)
     told = scores(verdicts, series, SETTINGS)
-    everything = scores(verdicts, series, SETTINGS, every_day=True)
+    everything = scores(verdicts, series, SETTINGS, also=range(len(series)))
     assert len(everything) == len(series) * SETTINGS.judge_days
     assert set(told) <= set(everything)
     assert len(told) < len(everything) / 2
