@@ -58,7 +58,7 @@ class _State:
     settings: ForecastSettings
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
-    month: FloatArray = field(init=False)  # by slot: the last three surprises, and the same without the weekday
+    month: FloatArray = field(init=False)  # by slot: the last three surprises, the same without the weekday, as amounts
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
     off: FloatArray = field(init=False)  # by weekday: the last surprise, if it was large
@@ -71,7 +71,7 @@ class _State:
     def __post_init__(self) -> None:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
-        self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
+        self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 3, 3, n))
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
@@ -82,28 +82,32 @@ class _State:
         change = self.level - self.levels[(self.day - days) % ring]
         return np.where(self.seen >= ring, change * (self.settings.trend_share / days), 0.0)
 
-    def month_effect(self, weekday: int, slot: int) -> FloatArray:
+    def month_effect(self, usual_day: FloatArray, weekday: int, slot: int) -> FloatArray:
         """Median of the last three surprises in the slot, as far as it stands out of the noise.
 
-        Two of three months must agree: one surprise in a slot is not yet a habit. A fee is the same on every weekday.
+        Two of three months must agree: one surprise in a slot is not yet a habit. A fee is the same on every weekday,
+        and whatever `usual_day`, the day without it, costs by now.
         """
         first, second, third = self.month[slot].swapaxes(0, 1)
-        usual, plain = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+        usual, plain, amount = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
         beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
         effect: FloatArray = np.copysign(beyond, usual)
         habits = np.flatnonzero(effect > 0)  # few series have one on a given day
-        week = self.weekday[:, habits]
-        fees = habits[plain[habits] > week.max(axis=0) + _FEE]
-        far = beyond[fees]
-        effect[fees] = np.clip(plain[fees] - self.weekday[weekday, fees], far - _FEE, far + _FEE)
+        day, noise = usual_day[habits], self.settings.month_noise * self.error[habits]
+        sure = np.minimum(beyond[habits] / noise, 1.0)
+        told = compress(expand(day, 1.0) + sure * amount[habits], 1.0) - day
+        alike = (np.abs(self.month[slot, 2][:, habits] - amount[habits]) <= _ALIKE * amount[habits]).sum(axis=0) >= 2
+        effect[habits] = np.where(alike, told, np.minimum(told, effect[habits]))
         return effect
 
     def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, len(weekday) + 1))
-        month = [self.month_effect(int(w), int(s)) for w, s in zip(weekday, slot, strict=True)]
+        level, trend = np.broadcast_to(self.level, (len(weekday), self.size)), fade[:, None] * self.slope()
+        usual = level + trend + self.weekday[weekday]
+        month = [self.month_effect(day, int(w), int(s)) for day, w, s in zip(usual, weekday, slot, strict=True)]
         return Parts(
-            level=np.broadcast_to(self.level, (len(weekday), self.size)),
-            trend=fade[:, None] * self.slope(),
+            level=level,
+            trend=trend,
             weekday=self.weekday[weekday],
             month=np.stack(month) if month else np.zeros((0, self.size)),
         )
@@ -115,7 +119,9 @@ class _State:
         if first.any():
             self.level[first] = x[first]
             self.levels[:, first] = x[first]
-        slope, effect = self.slope(), self.month_effect(weekday, slot)
+        slope = self.slope()
+        usual = self.level + slope + self.weekday[weekday]
+        effect = self.month_effect(usual, weekday, slot)
         habit = self.weekday[weekday] + effect
         expected = self.level + slope + habit
         earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
@@ -138,10 +144,12 @@ class _State:
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
         kept = self.month[slot]
+        amount = expand(x, 1.0) - expand(usual, 1.0)
         np.copyto(kept[:, 2], kept[:, 1], where=known)
         np.copyto(kept[:, 1], kept[:, 0], where=known)
         np.copyto(kept[0, 0], surprise + effect, where=known)
         np.copyto(kept[1, 0], surprise + habit, where=known)
+        np.copyto(kept[2, 0], amount, where=known)
         self.seen += known
         self.day += 1
         return expected, earlier
