@@ -8,6 +8,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.days_off import NONE, days_off
+
 IntArray = NDArray[np.intp]
 
 MONTH_SLOTS = 31
@@ -16,8 +18,6 @@ MONTH_SLOTS = 31
 _MONTHS_BACK = (1, 2, 3, 12)
 _FORTNIGHT = 14
 _YEAR = 364
-_TO_AUGUST, _FROM_OCTOBER = ((1, 1), (1, 6), (5, 1), (7, 4), (7, 14), (8, 15)), ((10, 2), (10, 3), (11, 1), (11, 11))
-_FIXED = (*_TO_AUGUST, *_FROM_OCTOBER, *((12, day) for day in range(24, 32)))  # month and day
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,7 +46,7 @@ def calendar(start: date, days: int) -> Calendar:
         weekday=(start.weekday() + at) % 7,
         slot=np.where(to_end <= 2, 28 + to_end, since_start),
         month=month.astype(np.intp),
-        off=_days_off(day),
+        off=days_off(day) != NONE,
         months=tuple(_like(day, month, since_start, to_end, back) for back in _MONTHS_BACK),
         fortnights=(at - _FORTNIGHT, at - 2 * _FORTNIGHT),
         year=at[:, None] - _YEAR + np.arange(-3, 4),
@@ -83,32 +83,3 @@ def _like_working_days(
         inside = works & (like >= first) & (like < end)
         found.append(np.where(inside, (like - day[0]).astype(np.intp), same))
     return found[0], found[1]
-
-
-def _days_off(day: NDArray[np.datetime64]) -> NDArray[np.bool_]:
-    """Days on which work rests in a large country: a fall to a weekend's cost is then no news."""
-    month = day.astype("datetime64[M]")
-    of_year = month.astype(np.intp) % 12 + 1
-    of_month = (day - month.astype("datetime64[D]")).astype(np.intp) + 1
-    weekday = (day.astype(np.intp) + 3) % 7
-    off = np.zeros(len(day), dtype=np.bool_)
-    for number, date_ in _FIXED:
-        off |= (of_year == number) & (of_month == date_)
-    mondays = ((5, 25, 31), (9, 1, 7))  # Memorial Day, Labor Day
-    for number, first, last in mondays:
-        off |= (of_year == number) & (weekday == 0) & (of_month >= first) & (of_month <= last)
-    off |= (of_year == 11) & (weekday == 3) & (of_month >= 22) & (of_month <= 28)
-    off |= (of_year == 11) & (weekday == 4) & (of_month >= 23) & (of_month <= 29)
-    for year in np.unique(day.astype("datetime64[Y]").astype(np.intp) + 1970):
-        off |= np.isin(day, _easter(int(year)) + np.array([-2, 1, 39, 50]))
-    return off
-
-
-def _easter(year: int) -> np.datetime64:
-    """Easter Sunday by the anonymous Gregorian rule (Nature, 20 April 1876)."""
-    century, rest = divmod(year, 100)
-    golden = year % 19
-    epact = (19 * golden + century - century // 4 - (century - (century + 8) // 25 + 1) // 3 + 15) % 30
-    sunday = (32 + 2 * (century % 4) + 2 * (rest // 4) - epact - rest % 4) % 7
-    number = epact + sunday - 7 * ((golden + 11 * epact + 22 * sunday) // 451) + 114
-    return np.datetime64(date(year, number // 31, number % 31 + 1), "D")

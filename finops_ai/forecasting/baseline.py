@@ -1,4 +1,4 @@
-"""Discounted robust regression on level, trend, weekday and place in the month, solved day by day for all series.
+"""Discounted robust regression on level, trend, weekday, month and season, solved day by day for all series.
 
 Costs are compared as asinh(cost / (2 * small_cost)): relative differences above a small cost, absolute ones below. One
 pass in time order updates every series at once (Huber-clipped innovations; gains 1/n that settle at a floor), so each
@@ -14,13 +14,16 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.position import MONTH_SLOTS, month_slots, weekdays
+from finops_ai.forecasting.position import MONTH_SLOTS, Places
+from finops_ai.forecasting.rests import Rests
+from finops_ai.forecasting.seasons import Seasons
 from finops_ai.forecasting.settings import ForecastSettings
 
 LEAD_DAYS = 14
-_FEE = np.log(2)  # what costs twice a dear weekday is a fee
+_AGREE = 2  # of the last three months: so many amounts alike are a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
 _RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
@@ -35,10 +38,11 @@ class Parts:
     level: FloatArray
     trend: FloatArray
     weekday: FloatArray
+    year: FloatArray
     month: FloatArray
 
     def total(self) -> FloatArray:
-        return self.level + self.trend + self.weekday + self.month
+        return self.level + self.trend + self.weekday + self.year + self.month
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +62,9 @@ class _State:
     settings: ForecastSettings
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
-    month: FloatArray = field(init=False)  # by slot: the last three surprises, the same without the weekday, as amounts
+    month: FloatArray = field(init=False)  # by slot, of the last three: surprise, cost, and what was usual without it
+    seasons: Seasons = field(init=False)
+    rests: Rests = field(init=False)
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
     off: FloatArray = field(init=False)  # by weekday: the last surprise, if it was large
@@ -72,6 +78,7 @@ class _State:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 3, 3, n))
+        self.seasons, self.rests = Seasons(n), Rests(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
@@ -82,47 +89,74 @@ class _State:
         change = self.level - self.levels[(self.day - days) % ring]
         return np.where(self.seen >= ring, change * (self.settings.trend_share / days), 0.0)
 
-    def month_effect(self, usual_day: FloatArray, weekday: int, slot: int) -> FloatArray:
+    def month_effect(self, usual_day: FloatArray, slot: int) -> FloatArray:
         """Median of the last three surprises in the slot, as far as it stands out of the noise.
 
-        Two of three months must agree: one surprise in a slot is not yet a habit. A fee is the same on every weekday,
-        and whatever `usual_day`, the day without it, costs by now.
+        Two of three months must agree: one surprise in a slot is not yet a habit. Where they agree on an amount it is a
+        fee, the same on every weekday and whatever `usual_day`, the day without it, costs by now.
         """
-        first, second, third = self.month[slot].swapaxes(0, 1)
-        usual, plain, amount = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
-        beyond = np.maximum(np.abs(usual) - self.settings.month_noise * self.error, 0.0)
+        surprises, costs, without = self.month[slot]
+        usual = _middle(surprises)
+        noise = self.settings.month_noise * self.error
+        beyond = np.maximum(np.abs(usual) - noise, 0.0)
         effect: FloatArray = np.copysign(beyond, usual)
         habits = np.flatnonzero(effect > 0)  # few series have one on a given day
-        day, noise = usual_day[habits], self.settings.month_noise * self.error[habits]
-        sure = np.minimum(beyond[habits] / noise, 1.0)
-        told = compress(expand(day, 1.0) + sure * amount[habits], 1.0) - day
-        alike = (np.abs(self.month[slot, 2][:, habits] - amount[habits]) <= _ALIKE * amount[habits]).sum(axis=0) >= 2
-        effect[habits] = np.where(alike, told, np.minimum(told, effect[habits]))
+        amounts = costs[:, habits] - expand(without[:, habits], 1.0)
+        day, amount = usual_day[habits], _middle(amounts)
+        fee = compress(expand(day, 1.0) + np.minimum(beyond / noise, 1.0)[habits] * amount, 1.0) - day
+        alike = (np.abs(amounts - amount) <= _ALIKE * amount).sum(axis=0) >= _AGREE
+        effect[habits] = np.where(alike, fee, np.minimum(fee, effect[habits]))
         return effect
 
-    def project(self, weekday: NDArray[np.intp], slot: NDArray[np.intp]) -> Parts:
-        fade = np.cumsum(self.settings.trend_damping ** np.arange(1, len(weekday) + 1))
-        level, trend = np.broadcast_to(self.level, (len(weekday), self.size)), fade[:, None] * self.slope()
-        usual = level + trend + self.weekday[weekday]
-        month = [self.month_effect(day, int(w), int(s)) for day, w, s in zip(usual, weekday, slot, strict=True)]
+    def year_effect(self, weekday: int, place: int, rest: int) -> FloatArray:
+        """What seasons and days off of last year let this day differ by from others of its weekday, (series,)."""
+        season = self.seasons.effect(place)
+        return season if rest == NONE else self.rests.effect(rest, season, self.works(weekday), self.error)
+
+    def works(self, weekday: int) -> NDArray[np.bool_]:
+        """Whether work goes on, as a rule, on that weekday, (series,)."""
+        working: NDArray[np.bool_] = self.weekday[weekday] >= np.median(self.weekday, axis=0) - self.error
+        return working
+
+    def project(self, place: Places) -> Parts:
+        days = len(place.weekday)
+        fade = np.cumsum(self.settings.trend_damping ** np.arange(1, days + 1))
+        level, trend = np.broadcast_to(self.level, (days, self.size)), fade[:, None] * self.slope()
+        weekday = self.weekday[place.weekday]
+        year = np.array([self.year_effect(w, s, r) for w, _, s, r in place.each()]).reshape(level.shape)
+        usual = level + trend + weekday + year
+        month = [self.month_effect(day, int(slot)) for day, slot in zip(usual, place.slot, strict=True)]
         return Parts(
             level=level,
             trend=trend,
-            weekday=self.weekday[weekday],
-            month=np.stack(month) if month else np.zeros((0, self.size)),
+            weekday=weekday,
+            year=year,
+            month=np.array(month).reshape(level.shape),
         )
 
-    def learn(self, x: FloatArray, known: NDArray[np.bool_], weekday: int, slot: int) -> tuple[FloatArray, FloatArray]:
-        """Expectations of a day (day ahead, fortnight ahead) and then the lesson from its compressed costs `x`."""
+    def learn(
+        self,
+        x: FloatArray,
+        cost: FloatArray,
+        known: NDArray[np.bool_],
+        weekday: int,
+        slot: int,
+        season: int,
+        rest: int,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Expectations of a day (day ahead, fortnight ahead) and then the lesson from its `cost` in small costs.
+
+        `x` is the same, compressed.
+        """
         s, ring = self.settings, len(self.levels)
         first = known & (self.seen == 0)
         if first.any():
             self.level[first] = x[first]
             self.levels[:, first] = x[first]
-        slope = self.slope()
-        usual = self.level + slope + self.weekday[weekday]
-        effect = self.month_effect(usual, weekday, slot)
-        habit = self.weekday[weekday] + effect
+        slope, year = self.slope(), self.year_effect(weekday, season, rest)
+        usual = self.level + slope + self.weekday[weekday] + year
+        effect = self.month_effect(usual, slot)
+        habit = self.weekday[weekday] + year + effect
         expected = self.level + slope + habit
         earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
         surprise = np.where(known, x - expected, 0.0)
@@ -143,13 +177,15 @@ class _State:
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
+        level = np.where(known, x - self.weekday[weekday] - effect, np.nan)
+        self.rests.learn(level, rest, self.works(weekday) if rest != NONE else None)
+        self.seasons.learn(season, level, surprise, self.error)
         kept = self.month[slot]
-        amount = expand(x, 1.0) - expand(usual, 1.0)
         np.copyto(kept[:, 2], kept[:, 1], where=known)
         np.copyto(kept[:, 1], kept[:, 0], where=known)
         np.copyto(kept[0, 0], surprise + effect, where=known)
-        np.copyto(kept[1, 0], surprise + habit, where=known)
-        np.copyto(kept[2, 0], amount, where=known)
+        np.copyto(kept[1, 0], cost, where=known)
+        np.copyto(kept[2, 0], usual, where=known)
         self.seen += known
         self.day += 1
         return expected, earlier
@@ -182,6 +218,13 @@ class _State:
             self.levels[np.ix_(streak, settled)] = level
             self.level[settled] = level
             self.streak[settled] = 0.0
+
+
+def _middle(three: FloatArray) -> FloatArray:
+    """Median over the first axis, which has three."""
+    first, second, third = three
+    middle: FloatArray = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+    return middle
 
 
 class Baseline:
@@ -217,26 +260,26 @@ class Baseline:
         """What the forecast after `history` (series, days) is made of."""
         _, state = self._walk(history, start, 0, frozenset())
         end = start + timedelta(days=history.shape[1])
-        return state.project(weekdays(end, horizon_days), month_slots(end, horizon_days))
+        return state.project(Places.of(end, horizon_days))
 
     def _walk(
         self, history: FloatArray, start: date, horizon_days: int, origins: frozenset[int]
     ) -> tuple[Walk, _State]:
         n, days = history.shape
         small = self.settings.small_cost
-        weekday, slot = weekdays(start, days + horizon_days), month_slots(start, days + horizon_days)
+        place = Places.of(start, days + horizon_days)
         by_day = np.ascontiguousarray(history.T)
         known = np.isfinite(by_day)
         x = compress(np.where(known, by_day, 0.0), small)
         state = _State(n, self.settings)
         expected, earlier = np.empty_like(x), np.empty_like(x)
         rolling: dict[int, FloatArray] = {}
+        today = list(place.each())
         for t in range(days + 1):
             if t in origins:
-                ahead = slice(t, t + horizon_days)
-                rolling[t] = expand(state.project(weekday[ahead], slot[ahead]).total(), small).T
+                rolling[t] = expand(state.project(place.part(t, t + horizon_days)).total(), small).T
             if t < days:
                 fresh = state.seen == 0
-                expected[t], earlier[t] = state.learn(x[t], known[t], int(weekday[t]), int(slot[t]))
+                expected[t], earlier[t] = state.learn(x[t], by_day[t] / small, known[t], *today[t])
                 expected[t, fresh] = earlier[t, fresh] = np.nan
         return Walk(expand(expected, small).T, expand(earlier, small).T, rolling), state

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from finops_ai.domain.days_off import NONE, days_off
 from finops_ai.domain.expectation import expand
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.baseline import Baseline, Parts
-from finops_ai.forecasting.holidays import NONE, holidays
 from finops_ai.forecasting.matrix import Group, align
 from finops_ai.forecasting.prophet import NoFit, ProphetForecaster, components
 from finops_ai.forecasting.settings import ForecastSettings
 
-PARTS = ("level", "trend", "weekday", "month", "year", "holiday", "event", "shift", "learned")
+PARTS = ("level", "trend", "weekday", "year", "month", "holiday", "event", "shift", "learned")
 """What a part may be: of the calendar regression (or of Prophet) the first five; of what is on top of it the others.
 
 `shift` is how much higher or lower the days are altogether, `holiday` and `event` what is beyond that on holidays and
@@ -62,7 +62,7 @@ def _regression_parts(parts: Parts, row: int, days: int, settings: ForecastSetti
     total = np.zeros(days)
     before = np.zeros(days)
     result = {}
-    for name, part in zip(PARTS, (parts.level, parts.trend, parts.weekday, parts.month), strict=False):
+    for name, part in zip(PARTS, (parts.level, parts.trend, parts.weekday, parts.year, parts.month), strict=False):
         total = total + part[:days, row]
         result[name] = expand(total, settings.small_cost) - before
         before = before + result[name]
@@ -81,7 +81,7 @@ def _prophet_parts(group: Group, row: int, days: int) -> dict[str, FloatArray]:
 def _beyond(one: Forecast, rest: FloatArray, announced: Sequence[KnownEvent]) -> dict[str, FloatArray]:
     """What the regression does not say, sorted by when it is said."""
     dates = np.datetime64(one.days.start, "D") + np.arange(len(one.days))
-    holiday = holidays(dates) != NONE
+    holiday = days_off(dates) != NONE
     changed = np.zeros(len(dates), dtype=bool)
     for event in announced:
         if event.concerns(one.scope):

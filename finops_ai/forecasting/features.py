@@ -147,7 +147,7 @@ def _calendar(look: Lookback, target: IntArray, ahead: IntArray) -> dict[str, Fl
         "weekday": look.weekday[target],
         "day_of_month": look.since_start[target],
         "to_month_end": look.to_end[target],
-        "holiday": look.holiday[target],
+        "day_off": look.off[target],
     }
     found = {name: part[None].astype(np.float64) for name, part in plain.items()}
     origin = int(target[0] - ahead[0]) if len(ahead) else 0

@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.days_off import NONE, days_off
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.holidays import holidays
 
 _TINY = 1e-9
 _LEVEL_DAYS, _LONG_DAYS, _YEAR_DAYS = 28, 91, 365
@@ -36,7 +36,7 @@ class Lookback:
         self.since_start = (all_days - month.astype("datetime64[D]")).astype(np.intp)
         self.to_end = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - all_days).astype(np.intp) - 1
         self.weekday = (all_days.astype(np.intp) + 3) % 7
-        self.holiday = holidays(all_days)
+        self.off = days_off(all_days) != NONE
         self.changes = changes if changes is not None else np.zeros((self.size, self.days + horizon_days), bool)
         known = np.isfinite(values)
         self.first = np.where(known.any(axis=1), known.argmax(axis=1), self.days)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.days_off import NONE
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.backtest import windows
+from finops_ai.forecasting.backtest import Window, windows
 from finops_ai.forecasting.base import Forecaster
 from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.champion import COMBINATION, WITH_PROPHET, challenge, contest
@@ -30,6 +31,7 @@ from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
 from finops_ai.forecasting.position import month_ends
 from finops_ai.forecasting.prophet import ProphetForecaster
+from finops_ai.forecasting.rests import rest_days
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
@@ -53,6 +55,7 @@ class Outlook:
     in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
     of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
     announcements and where scopes are made to add up, before bands are drawn. `classes` (series,) tell what errs alike.
+    `off` (windows, horizon_days) are the days off among the days answered.
     """
 
     group: Group
@@ -65,6 +68,7 @@ class Outlook:
     past: FloatArray
     regular: FloatArray
     answer: FloatArray
+    off: NDArray[np.bool_]
     past_below: FloatArray
     past_above: FloatArray
     lowest: FloatArray
@@ -105,6 +109,7 @@ def outlook(
         past=state.past,
         regular=state.candidates[0].past,
         answer=state.answer,
+        off=_days_off(past, horizon_days),
         past_below=spread.past_below,
         past_above=spread.past_above,
         lowest=lowest,
@@ -125,7 +130,8 @@ def banded(
         answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
     )
     shrinkage = LEARNED if learned else settings.shrinkage
-    offsets = day_offsets(residuals, horizon_days, shrinkage=shrinkage)
+    working = replace(residuals, answer=np.where(one.off, np.nan, one.answer))  # most windows had not met days off yet
+    offsets = day_offsets(working, horizon_days, shrinkage=shrinkage)
     quantiles = band(one.point, one.below, one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
@@ -156,6 +162,12 @@ def banded(
         )
         for row, i in enumerate(one.group.members)
     ]
+
+
+def _days_off(past: Sequence[Window], horizon_days: int) -> NDArray[np.bool_]:
+    """Which of the days that windows answer are days off, (windows, horizon_days)."""
+    found = [rest_days(one.start + timedelta(days=one.origin), horizon_days) != NONE for one in past]
+    return np.array(found, dtype=np.bool_).reshape(len(past), horizon_days)
 
 
 def _classes(series: Sequence[CostSeries], group: Group) -> NDArray[np.intp]:

@@ -115,16 +115,16 @@ class TestBands:
     def test_work_that_mostly_rests_and_steady_work_have_bands_of_their_own(self) -> None:
         """Judged together, steady scopes would be banded too narrowly, and what rests would leave its band upwards."""
         random = np.random.default_rng(1)
-        noise = np.exp(random.normal(0, 0.1, (40, 330)))
-        runs = np.exp(random.normal(0, 0.5, (40, 330))) * (random.uniform(size=(40, 330)) < 0.2)
-        costs = 10 ** random.uniform(1, 3, (80, 1)) * np.concatenate([noise, runs])
+        noise = np.exp(random.normal(0, 0.1, (80, 330)))
+        runs = np.exp(random.normal(0, 0.5, (80, 330))) * (random.uniform(size=(80, 330)) < 0.2)
+        costs = 10 ** random.uniform(1, 3, (160, 1)) * np.concatenate([noise, runs])
         found = _forecast(
             *(one_series(row, scope=Scope((("service_name", str(i)),)), complete=300) for i, row in enumerate(costs))
         )
         bands, truth = np.stack([one.quantiles for one in found]), costs[:, 300:]
         inside = (bands[:, 1] <= truth) & (truth <= bands[:, 5])
-        assert 0.75 < inside[:40].mean() < 0.85
-        assert (truth > bands[:, -1])[40:].mean() < 0.03
+        assert 0.75 < inside[:80].mean() < 0.85
+        assert (truth > bands[:, -1])[80:].mean() < 0.03
 
 
 class TestChampions:
