@@ -16,8 +16,9 @@ from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
+from finops_ai.forecasting.believed import believe
 from finops_ai.forecasting.coherence import Coherent, coherent, sums_of
-from finops_ai.forecasting.nowcast import nowcast
+from finops_ai.forecasting.nowcast import AGES, nowcast
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
 
@@ -59,7 +60,7 @@ def by_level(
     held: dict[str, list[FloatArray]] = {level: [] for level in dict.fromkeys(tree.levels)}
     off = dict.fromkeys(held, 0)
     for k, origin in enumerate(chosen, start=1):
-        series = _series(split, tree, origin)
+        series = _series(split, tree, origin, shipped)
         forecasts = partial(forecast_all, series, horizon_days=HORIZON_DAYS, issued_on=origin, announced=announced)
         alone = forecasts(settings=replace(shipped, reconciled=False))
         family = coherent(forecasts(settings=shipped))
@@ -90,16 +91,17 @@ def _tree(split: Split) -> _Tree:
     )
 
 
-def _series(split: Split, tree: _Tree, origin: date) -> list[CostSeries]:
+def _series(split: Split, tree: _Tree, origin: date, settings: ForecastSettings) -> list[CostSeries]:
     """Cost of each scope that morning, its last days completed; a day without any bill after the first cost nothing."""
-    mean, _ = nowcast(split.log.revisions((origin - split.first.date()).days, split.codes("provider")))
-    made = []
+    mean, spread = nowcast(split.log.revisions((origin - split.first.date()).days, split.codes("provider")))
+    made, spreads = [], []
     for scope, rows in zip(tree.scopes, tree.rows, strict=True):
         part = mean[list(rows)]
+        spreads.append(np.sqrt((np.nan_to_num(spread[list(rows), -AGES:]) ** 2).sum(axis=0)))
         begun = np.logical_or.accumulate(np.isfinite(part).any(axis=0))
         costs = np.where(begun, np.nan_to_num(part).sum(axis=0), np.nan)
         made.append(cost_series(scope, split.first.date(), costs, origin))
-    return made
+    return believe(made, spreads, settings)
 
 
 def _announced(split: Split, tree: _Tree) -> list[KnownEvent]:

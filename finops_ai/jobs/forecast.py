@@ -74,7 +74,7 @@ def forecast(
     charged = as_billed(other, begun)
     known = both(begun, charged)
     whole = usage, other
-    usage, other = [*extended(usage, begun), *_launches(usage, announced)], extended(other, charged)
+    usage, other = [*extended(usage, begun, settings), *_launches(usage, announced)], extended(other, charged, settings)
     turn.progress(f"forecasting {len(usage)} series")
     issued_on = turn.as_of.date()
     found = forecast_all(usage, horizon_days=horizon_days, issued_on=issued_on, settings=settings, announced=announced)

@@ -17,6 +17,8 @@ from finops_ai.domain.forecast import LEVELS, MEDIAN, Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
+from finops_ai.forecasting.believed import believe
+from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.completeness import SourceFilling, filling_by_source
 from finops_ai.jobs.run import Turn
 from finops_ai.ledger import series
@@ -117,9 +119,11 @@ def _completed(
     return Nowcast(days=days, mean=mean, spread=np.sqrt(variance))
 
 
-def extended(whole: Sequence[CostSeries], known: Mapping[Key, Nowcast]) -> list[CostSeries]:
-    """The series with their last days completed, whole through those."""
-    return [_extended(one, known.get((one.scope, one.currency))) for one in whole]
+def extended(whole: Sequence[CostSeries], known: Mapping[Key, Nowcast], settings: ForecastSettings) -> list[CostSeries]:
+    """The series with their last days completed, as far as that can be believed, and whole through those."""
+    nows = [known.get((one.scope, one.currency)) for one in whole]
+    made = [_extended(one, now) for one, now in zip(whole, nows, strict=True)]
+    return believe(made, [now.spread if now else np.zeros(0) for now in nows], settings)
 
 
 def _extended(one: CostSeries, now: Nowcast | None) -> CostSeries:
