@@ -23,12 +23,13 @@ from finops_ai.forecasting.seasons import Seasons
 from finops_ai.forecasting.settings import ForecastSettings
 
 LEAD_DAYS = 14
+_MOST_DAYS = 4  # of a week
 _AGREE = 2  # of the last three months: so many amounts alike are a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
 _RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
 _ALIKE = 0.35  # share by which two surprises, or two amounts, may differ
-_CHUNK = 2048  # series per pass: their state stays in the processor's cache
+_CHUNK = 4096  # series per pass: many for each call of an array operation, few for their state to stay in the cache
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -115,7 +116,8 @@ class _State:
 
     def works(self, weekday: int) -> NDArray[np.bool_]:
         """Whether work goes on, as a rule, on that weekday, (series,)."""
-        working: NDArray[np.bool_] = self.weekday[weekday] >= np.median(self.weekday, axis=0) - self.error
+        no_dearer = self.weekday <= self.weekday[weekday] + self.error
+        working: NDArray[np.bool_] = no_dearer.sum(axis=0) >= _MOST_DAYS
         return working
 
     def project(self, place: Places) -> Parts:

@@ -57,8 +57,14 @@ class Rests:
         middle = (self._day + _AROUND) % _RING  # a week ago: the ring begins at `self._day % _RING`
         if self._kinds[middle] == NONE or self._day < _RING:
             return
-        seen = self._levels[(self._day + np.arange(_RING)) % _RING]
-        before, after = np.median(seen[:_AROUND], axis=0), np.median(seen[-_AROUND:], axis=0)
-        fall = np.minimum(seen[_AROUND] - np.minimum(before, after), 0.0)
-        known = self._works[middle] & np.isfinite(fall)
-        np.copyto(self._fall[self._kinds[middle]], fall, where=known)
+        rows = np.flatnonzero(self._works[middle])
+        seen = self._levels[:, rows][(self._day + np.arange(_RING)) % _RING]
+        fall = np.minimum(seen[_AROUND] - np.minimum(_middle(seen[:_AROUND]), _middle(seen[-_AROUND:])), 0.0)
+        known = np.isfinite(fall)
+        self._fall[self._kinds[middle]][rows[known]] = fall[known]
+
+
+def _middle(seven: FloatArray) -> FloatArray:
+    """Median over the first axis, which has seven; NaN where one is."""
+    middle: FloatArray = np.partition(seven, _AROUND // 2, axis=0)[_AROUND // 2] + 0 * seven.sum(axis=0)
+    return middle
