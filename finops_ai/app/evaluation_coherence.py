@@ -18,7 +18,7 @@ from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.believed import believe
 from finops_ai.forecasting.coherence import Coherent, coherent, sums_of
-from finops_ai.forecasting.nowcast import AGES, nowcast
+from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.run import forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
 
@@ -97,7 +97,7 @@ def _series(split: Split, tree: _Tree, origin: date, settings: ForecastSettings)
     made, spreads = [], []
     for scope, rows in zip(tree.scopes, tree.rows, strict=True):
         part = mean[list(rows)]
-        spreads.append(np.sqrt((np.nan_to_num(spread[list(rows), -AGES:]) ** 2).sum(axis=0)))
+        spreads.append(np.sqrt((np.nan_to_num(spread[list(rows)]) ** 2).sum(axis=0)))
         begun = np.logical_or.accumulate(np.isfinite(part).any(axis=0))
         costs = np.where(begun, np.nan_to_num(part).sum(axis=0), np.nan)
         made.append(cost_series(scope, split.first.date(), costs, origin))

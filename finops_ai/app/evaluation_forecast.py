@@ -20,7 +20,7 @@ from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.believed import believe
-from finops_ai.forecasting.nowcast import AGES, nowcast
+from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.run import UNKNOWN, forecast_all
 from finops_ai.forecasting.settings import ForecastSettings
 
@@ -112,7 +112,7 @@ def morning(split: Split, origin: date, *, settings: ForecastSettings) -> _Morni
     step = (origin - split.first.date()).days
     mean, spread = nowcast(split.log.revisions(step, split.codes("provider")))
     series = [cost_series(split.scope(i), split.first.date(), row, origin) for i, row in enumerate(mean)]
-    series = believe(series, list(spread[:, -AGES:]), settings)
+    series = believe(series, list(spread), settings)
     found = forecast_all(
         series, horizon_days=HORIZON_DAYS, issued_on=origin, settings=settings, announced=split.announced
     )

@@ -12,10 +12,10 @@ _FIXED = (
     *((1, 1), (1, 6), (5, 1), (7, 4), (7, 14), (8, 15), (10, 2), (10, 3), (11, 1), (11, 11)),
     *((12, day) for day in range(24, 32)),
 )  # month and day
-_WEEKDAYS = ((5, 0, 25), (9, 0, 1), (11, 3, 22), (11, 4, 23))
-"""Month, weekday (Monday 0) and first day of the seven that may be it: Memorial Day to the day after Thanksgiving."""
+_MONDAYS = ((5, 25), (9, 1))  # month and first day of the seven that may be it: Memorial Day, Labor Day
+_THANKSGIVING = (0, 1)  # days after it
 _EASTER = (-2, 1, 39, 50)  # days after Easter Sunday
-KINDS = len(_FIXED) + len(_WEEKDAYS) + len(_EASTER)
+KINDS = len(_FIXED) + len(_MONDAYS) + len(_THANKSGIVING) + len(_EASTER)
 
 
 def days_off(day: NDArray[np.datetime64]) -> NDArray[np.intp]:
@@ -26,15 +26,24 @@ def days_off(day: NDArray[np.datetime64]) -> NDArray[np.intp]:
     weekday = (day.astype(np.intp) + 3) % 7
     rules = [(of_year == number) & (of_month == one) for number, one in _FIXED]
     rules += [
-        (of_year == number) & (weekday == one) & (of_month >= first) & (of_month < first + 7)
-        for number, one, first in _WEEKDAYS
+        (of_year == number) & (weekday == 0) & (of_month >= first) & (of_month < first + 7)
+        for number, first in _MONDAYS
     ]
+    rules += [day == thanksgiving(day) + after for after in _THANKSGIVING]
     years = np.unique(day.astype("datetime64[Y]").astype(np.intp) + 1970)
     sundays = np.array([_easter(int(year)) for year in years], dtype="datetime64[D]")
     rules += [np.isin(day, sundays + after) for after in _EASTER]
     found = np.full(len(day), NONE, dtype=np.intp)
     for number, rule in reversed(list(enumerate(rules, start=1))):  # where two fall on one day the first names it
         found[rule] = number
+    return found
+
+
+def thanksgiving(day: NDArray[np.datetime64]) -> NDArray[np.datetime64]:
+    """Thanksgiving of the year of each day, the fourth Thursday of November; shape of `day`."""
+    november = (day.astype("datetime64[Y]").astype("datetime64[M]") + 10).astype("datetime64[D]")
+    to_thursday = -november.astype(np.intp) % 7  # 1970-01-01 was one
+    found: NDArray[np.datetime64] = november + (to_thursday + 21).astype("timedelta64[D]")
     return found
 
 

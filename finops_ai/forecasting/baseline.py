@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.newest import Newest
 from finops_ai.forecasting.position import MONTH_SLOTS, Places
 from finops_ai.forecasting.rests import Rests
-from finops_ai.forecasting.seasons import Seasons
+from finops_ai.forecasting.seasons import REACH, Seasons
 from finops_ai.forecasting.settings import ForecastSettings
 
 LEAD_DAYS = 14
@@ -64,6 +65,7 @@ class _State:
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
     month: FloatArray = field(init=False)  # by slot, of the last three: surprise, cost, and what was usual without it
+    newest: Newest = field(init=False)  # days without weekday and month
     seasons: Seasons = field(init=False)
     rests: Rests = field(init=False)
     error: FloatArray = field(init=False)
@@ -79,7 +81,7 @@ class _State:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 3, 3, n))
-        self.seasons, self.rests = Seasons(n), Rests(n)
+        self.newest, self.seasons, self.rests = Newest(REACH, n), Seasons(n), Rests(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
@@ -179,9 +181,9 @@ class _State:
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
-        level = np.where(known, x - self.weekday[weekday] - effect, np.nan)
-        self.rests.learn(level, rest, self.works(weekday) if rest != NONE else None)
-        self.seasons.learn(season, level, surprise, self.error)
+        self.newest.add(np.where(known, x - self.weekday[weekday] - effect, np.nan))
+        self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
+        self.seasons.learn(self.newest, season, surprise, self.error)
         kept = self.month[slot]
         np.copyto(kept[:, 2], kept[:, 1], where=known)
         np.copyto(kept[:, 1], kept[:, 0], where=known)

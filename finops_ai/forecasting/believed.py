@@ -34,19 +34,18 @@ def believe(
     currency; NaN and 0 are sure. Days before and after those stay as they are.
     """
     found = list(series)
-    if not any(np.nan_to_num(one).any() for one in spreads):
-        return found
-    for group in align(series, history_days=settings.history_days):
+    unsure = [i for i, spread in enumerate(spreads) if np.nan_to_num(spread).any()]
+    for group in align([series[i] for i in unsure], history_days=settings.history_days):
+        members = [unsure[k] for k in group.members]
         width = min(AGES, group.values.shape[1])
-        spread = np.stack([_last(spreads[i], width) for i in group.members])
+        spread = np.stack([_last(spreads[i], width) for i in members])
         told = _told(group, spread, settings)
-        for row, i in enumerate(group.members):
-            unsure = (spread[row] > 0) & np.isfinite(told[row])
-            if unsure.any():
-                values = series[i].values.copy()
-                last = values[: len(series[i].complete_values)][-width:]
-                np.copyto(last, told[row, width - len(last) :], where=unsure[width - len(last) :])
-                found[i] = replace(series[i], values=values)
+        guessed = (spread > 0) & np.isfinite(told)
+        for row, i in enumerate(members):
+            values = series[i].values.copy()
+            last = values[: len(series[i].complete_values)][-width:]
+            np.copyto(last, told[row, width - len(last) :], where=guessed[row, width - len(last) :])
+            found[i] = replace(series[i], values=values)
     return found
 
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from datetime import date
 
 import numpy as np
 from numpy.typing import NDArray
 
-from finops_ai.domain.days_off import KINDS, NONE, days_off
+from finops_ai.domain.days_off import KINDS, days_off
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.newest import Newest
 
-_NOISE, _LEAST = (
-    1.5,
-    0.05,
-)  # usual errors, and a twentieth: a smaller fall says nothing, twice as much is believed whole
-
+# A fall of less than so many usual errors, and of less than a twentieth, says nothing; twice as much is believed whole.
+_NOISE, _LEAST = 1.5, 0.05
 _AROUND = 7  # days before and after a day off that tell what it would have cost
-_RING = 2 * _AROUND + 1
 
 
 def rest_days(start: date, days: int) -> NDArray[np.intp]:
@@ -29,10 +27,7 @@ class Rests:
 
     def __init__(self, size: int) -> None:
         self._fall = np.zeros((KINDS + 1, size))  # by kind: how the last one differed from the days around it
-        self._levels = np.full((_RING, size), np.nan)  # of the newest days, without weekday and month
-        self._works = np.zeros((_RING, size), dtype=np.bool_)
-        self._kinds = [NONE] * _RING
-        self._day = 0
+        self._waiting = deque[tuple[int, NDArray[np.bool_] | None]](maxlen=_AROUND + 1)  # for the week after them
 
     def effect(self, kind: int, season: FloatArray, works: NDArray[np.bool_], error: FloatArray) -> FloatArray:
         """What a day off of `kind` differs by from others of its weekday, (series,).
@@ -43,28 +38,19 @@ class Rests:
         fall = self._fall[kind] * np.clip(-self._fall[kind] / np.maximum(_NOISE * error, _LEAST) - 1, 0.0, 1.0)
         return np.where(works & (fall < np.minimum(season, 0.0)), fall, season)
 
-    def learn(self, level: FloatArray, kind: int, works: NDArray[np.bool_] | None) -> None:
-        """From a day's `level`, its cost without weekday and month, NaN where unknown; a week later from those after.
+    def learn(self, levels: Newest, kind: int, works: NDArray[np.bool_] | None) -> None:
+        """From the `levels` up to a day, costs without weekday and month: of the day off of a week ago, if it was one.
 
-        A day off that would have been a working day fell as far as it lay below the week before and the week after.
-        `works` is None on other days.
+        Where it would have been a working day it fell as far as it lay below the week before and the week after.
+        `works` tells that of today, and is None where today is no day off.
         """
-        at = self._day % _RING
-        self._levels[at], self._kinds[at] = level, kind
-        if works is not None:
-            self._works[at] = works
-        self._day += 1
-        middle = (self._day + _AROUND) % _RING  # a week ago: the ring begins at `self._day % _RING`
-        if self._kinds[middle] == NONE or self._day < _RING:
+        self._waiting.append((kind, works))
+        kind, works = self._waiting[0]
+        if works is None or len(self._waiting) <= _AROUND:
             return
-        rows = np.flatnonzero(self._works[middle])
-        seen = self._levels[:, rows][(self._day + np.arange(_RING)) % _RING]
-        fall = np.minimum(seen[_AROUND] - np.minimum(_middle(seen[:_AROUND]), _middle(seen[-_AROUND:])), 0.0)
+        rows = np.flatnonzero(works)
+        seen = levels.last(2 * _AROUND + 1, rows)
+        before, after = np.median(seen[:_AROUND], axis=0), np.median(seen[-_AROUND:], axis=0)
+        fall = np.minimum(seen[_AROUND] - np.minimum(before, after), 0.0)
         known = np.isfinite(fall)
-        self._fall[self._kinds[middle]][rows[known]] = fall[known]
-
-
-def _middle(seven: FloatArray) -> FloatArray:
-    """Median over the first axis, which has seven; NaN where one is."""
-    middle: FloatArray = np.partition(seven, _AROUND // 2, axis=0)[_AROUND // 2] + 0 * seven.sum(axis=0)
-    return middle
+        self._fall[kind][rows[known]] = fall[known]

@@ -13,7 +13,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.days_off import thanksgiving
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.newest import Newest
 
 _SALES, _REST = 11, 15  # days of the two seasons
 _BEFORE_THANKSGIVING = 6
@@ -34,7 +36,8 @@ class _Season:
 
 _SEASONS = (_Season(first=0, days=_SALES, sign=1), _Season(first=_SALES, days=_REST, sign=-1))
 _PLACES = _SALES + _REST
-_RING = 2 * _AROUND + max(one.days for one in _SEASONS)
+REACH = 2 * _AROUND + max(one.days for one in _SEASONS)
+"""Days that `Seasons` judges by."""
 
 
 def season_places(start: date, days: int) -> NDArray[np.intp]:
@@ -43,9 +46,7 @@ def season_places(start: date, days: int) -> NDArray[np.intp]:
     Sales last from the Friday before Thanksgiving week to the Monday after it, rest from 21 December to 4 January.
     """
     day = np.datetime64(start, "D") + np.arange(days)
-    november = (day.astype("datetime64[Y]").astype("datetime64[M]") + 10).astype("datetime64[D]")
-    to_thursday = (3 - (november.astype(np.intp) + 3)) % 7  # 1970-01-01 was a Thursday, 3 from Monday
-    sales = (day - november).astype(np.intp) - to_thursday - 21 + _BEFORE_THANKSGIVING
+    sales = (day - thanksgiving(day)).astype(np.intp) + _BEFORE_THANKSGIVING
     fortnight = (day - np.timedelta64(14, "D")).astype("datetime64[Y]").astype("datetime64[M]") + 11
     rest = (day - fortnight.astype("datetime64[D]")).astype(np.intp) - _REST_FROM
     place = np.where((sales >= 0) & (sales < _SALES), sales, -1)
@@ -57,26 +58,22 @@ class Seasons:
 
     def __init__(self, size: int) -> None:
         self._last_year = np.zeros((_PLACES, size))
-        self._levels = np.full((_RING, size), np.nan)  # of the newest days, without weekday and month
         self._due, self._short = np.zeros((2, size))  # of the season under way: what was to come, and what did not
         self._told = np.zeros(size, np.intp)  # days of it that say so
         self._none = np.zeros(size)
         self._latest: _Season | None = None
         self._since = 1  # days after it
-        self._day = 0
 
     def effect(self, place: int) -> FloatArray:
         """What a day at `place` adds, (series,); 0 outside of seasons and where none is known."""
         return self._last_year[place] if place >= 0 else self._none
 
-    def learn(self, place: int, level: FloatArray, surprise: FloatArray, error: FloatArray) -> None:
-        """From a day's `level`, its cost without weekday and month (NaN where unknown), and its `surprise`."""
-        self._levels[self._day % _RING] = level
-        self._day += 1
+    def learn(self, levels: Newest, place: int, surprise: FloatArray, error: FloatArray) -> None:
+        """From a day's `surprise` and the `levels` up to it: costs without weekday and month, NaN where unknown."""
         if place >= 0:
             self._latest = next(one for one in _SEASONS if one.first <= place < one.first + one.days)
             self._since = 0
-            known = np.isfinite(level)
+            known = np.isfinite(levels.last(1)[0])
             self._due += np.where(known, np.abs(self._last_year[place]), 0.0)
             self._short -= np.where(known, surprise, 0.0) * self._latest.sign
             self._told += known
@@ -87,14 +84,13 @@ class Seasons:
             self._due[:] = self._short[:] = self._told[:] = 0
         self._since += 1
         if self._latest is not None and self._since == _AROUND:
-            self._judge(self._latest, error)
+            self._judge(levels, self._latest, error)
 
     def _rows(self, season: _Season) -> FloatArray:
         return self._last_year[season.first : season.first + season.days]
 
-    def _judge(self, season: _Season, error: FloatArray) -> None:
-        days = np.arange(self._day - 2 * _AROUND - season.days, self._day) % _RING
-        seen = self._levels[days]
+    def _judge(self, levels: Newest, season: _Season, error: FloatArray) -> None:
+        seen = levels.last(2 * _AROUND + season.days)
         before, after = np.median(seen[:_AROUND], axis=0), np.median(seen[-_AROUND:], axis=0)
         during = seen[_AROUND:-_AROUND] - (before + after) / 2
         middle = np.median(during, axis=0)

@@ -1,0 +1,26 @@
+"""The newest days of many series, kept in place: what a day is judged by once days after it are known."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.series import FloatArray
+
+
+class Newest:
+    """The last `days` days of `size` series, NaN where a day is not known."""
+
+    def __init__(self, days: int, size: int) -> None:
+        self._ring = np.full((days, size), np.nan)
+        self._day = 0
+
+    def add(self, day: FloatArray) -> None:
+        """The next day, (series,)."""
+        self._ring[self._day % len(self._ring)] = day
+        self._day += 1
+
+    def last(self, days: int, rows: NDArray[np.intp] | slice = slice(None)) -> FloatArray:
+        """The last `days` days of some series, oldest first; (days, rows)."""
+        at = np.arange(self._day - days, self._day) % len(self._ring)
+        return self._ring[at][:, rows]
