@@ -17,19 +17,20 @@ from numpy.typing import NDArray
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.following import Following
+from finops_ai.forecasting.lasting import WEEK, Lasting
+from finops_ai.forecasting.monthly import ALIKE, Monthly
 from finops_ai.forecasting.newest import Newest
-from finops_ai.forecasting.position import MONTH_SLOTS, Places
+from finops_ai.forecasting.position import Places
 from finops_ai.forecasting.rests import Rests
 from finops_ai.forecasting.seasons import REACH, Seasons
 from finops_ai.forecasting.settings import ForecastSettings
 
 LEAD_DAYS = 14
 _MOST_DAYS = 4  # of a week
-_AGREE = 2  # of the last three months: so many amounts alike are a fee
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
 _RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
-_ALIKE = 0.35  # share by which two surprises, or two amounts, may differ
 _CHUNK = 4096  # series per pass: many for each call of an array operation, few for their state to stay in the cache
 
 
@@ -64,10 +65,12 @@ class _State:
     settings: ForecastSettings
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
-    month: FloatArray = field(init=False)  # by slot, of the last three: surprise, cost, and what was usual without it
+    monthly: Monthly = field(init=False)
     newest: Newest = field(init=False)  # days without weekday and month
     seasons: Seasons = field(init=False)
     rests: Rests = field(init=False)
+    lasting: Lasting = field(init=False)
+    following: Following = field(init=False)
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
     off: FloatArray = field(init=False)  # by weekday: the last surprise, if it was large
@@ -80,36 +83,23 @@ class _State:
     def __post_init__(self) -> None:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
-        self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 3, 3, n))
+        self.weekday, self.monthly = np.zeros((7, n)), Monthly(n)
         self.newest, self.seasons, self.rests = Newest(REACH, n), Seasons(n), Rests(n)
+        self.lasting, self.following = Lasting(n), Following(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
 
     def slope(self) -> FloatArray:
         """Believed change of the level per day; 0 until the ring is full."""
-        days, ring = self.settings.trend_days, len(self.levels)
-        change = self.level - self.levels[(self.day - days) % ring]
-        return np.where(self.seen >= ring, change * (self.settings.trend_share / days), 0.0)
+        days, share = self.settings.trend_days, self.settings.trend_share
+        recent = self._moved(days) * (share / days)
+        return np.where(self.seen >= len(self.levels), recent + (1 - share) * self.lasting.rate, 0.0)
 
-    def month_effect(self, usual_day: FloatArray, slot: int) -> FloatArray:
-        """Median of the last three surprises in the slot, as far as it stands out of the noise.
-
-        Two of three months must agree: one surprise in a slot is not yet a habit. Where they agree on an amount it is a
-        fee, the same on every weekday and whatever `usual_day`, the day without it, costs by now.
-        """
-        surprises, costs, without = self.month[slot]
-        usual = _middle(surprises)
-        noise = self.settings.month_noise * self.error
-        beyond = np.maximum(np.abs(usual) - noise, 0.0)
-        effect: FloatArray = np.copysign(beyond, usual)
-        habits = np.flatnonzero(effect > 0)  # few series have one on a given day
-        amounts = costs[:, habits] - expand(without[:, habits], 1.0)
-        day, amount = usual_day[habits], _middle(amounts)
-        fee = compress(expand(day, 1.0) + np.minimum(beyond / noise, 1.0)[habits] * amount, 1.0) - day
-        alike = (np.abs(amounts - amount) <= _ALIKE * amount).sum(axis=0) >= _AGREE
-        effect[habits] = np.where(alike, fee, np.minimum(fee, effect[habits]))
-        return effect
+    def _moved(self, days: int) -> FloatArray:
+        """How far the level moved in the last `days` days, accepted steps left out."""
+        moved: FloatArray = self.level - self.levels[(self.day - days) % len(self.levels)]
+        return moved
 
     def year_effect(self, weekday: int, place: int, rest: int) -> FloatArray:
         """What seasons and days off of last year let this day differ by from others of its weekday, (series,)."""
@@ -125,11 +115,13 @@ class _State:
     def project(self, place: Places) -> Parts:
         days = len(place.weekday)
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, days + 1))
-        level, trend = np.broadcast_to(self.level, (days, self.size)), fade[:, None] * self.slope()
+        level = np.broadcast_to(self.level, (days, self.size))
+        trend = fade[:, None] * (self.slope() - self.lasting.rate) + self.lasting.ahead(days)
         weekday = self.weekday[place.weekday]
         year = np.array([self.year_effect(w, s, r) for w, _, s, r in place.each()]).reshape(level.shape)
         usual = level + trend + weekday + year
-        month = [self.month_effect(day, int(slot)) for day, slot in zip(usual, place.slot, strict=True)]
+        noise = self.settings.month_noise * self.error
+        month = [self.monthly.effect(day, int(slot), noise) for day, slot in zip(usual, place.slot, strict=True)]
         return Parts(
             level=level,
             trend=trend,
@@ -159,7 +151,7 @@ class _State:
             self.levels[:, first] = x[first]
         slope, year = self.slope(), self.year_effect(weekday, season, rest)
         usual = self.level + slope + self.weekday[weekday] + year
-        effect = self.month_effect(usual, slot)
+        effect = self.monthly.effect(usual, slot, s.month_noise * self.error)
         habit = self.weekday[weekday] + year + effect
         expected = self.level + slope + habit
         earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
@@ -171,7 +163,7 @@ class _State:
         young = self.seen < _YOUNG_DAYS
         most = np.where(young, 1.0, limit)
         lesson = np.minimum(np.maximum(surprise, -most), most)
-        gain = np.maximum(s.level_gain, 1.0 / (self.seen + 1))
+        gain = np.maximum(s.level_gain * self.following.factor, 1.0 / (self.seen + 1))
         self.levels[self.day % ring] = self.level
         self.level += gain * lesson + np.where(known, slope, 0.0)
         self.weekday[weekday] += np.maximum(s.weekday_gain, 1.0 / (self.seen // 7 + 3)) * (1 - gain) * lesson
@@ -184,14 +176,12 @@ class _State:
         self.newest.add(np.where(known, x - self.weekday[weekday] - effect, np.nan))
         self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
         self.seasons.learn(self.newest, season, surprise, self.error)
-        kept = self.month[slot]
-        np.copyto(kept[:, 2], kept[:, 1], where=known)
-        np.copyto(kept[:, 1], kept[:, 0], where=known)
-        np.copyto(kept[0, 0], surprise + effect, where=known)
-        np.copyto(kept[1, 0], cost, where=known)
-        np.copyto(kept[2, 0], usual, where=known)
+        self.monthly.learn(slot, surprise + effect, cost, usual, known)
+        self.following.learn(lesson, known & ~young)
         self.seen += known
         self.day += 1
+        if self.day % WEEK == 0:
+            self.lasting.learn(self._moved(WEEK), self._moved(s.trend_days), s.trend_days, self.seen)
         return expected, earlier
 
     def _reschedule(self, weekday: int, expected: FloatArray, surprise: FloatArray, taught: NDArray[np.bool_]) -> None:
@@ -199,8 +189,8 @@ class _State:
         rows = np.flatnonzero(taught & (np.abs(surprise) > _RESCHEDULED * self.error))
         now, before, usual = surprise[rows], self.off[weekday, rows], expected[rows]
         amount = expand(usual + now, 1.0) - expand(usual, 1.0)
-        again = np.abs(now - before) <= _ALIKE * np.abs(now)
-        elsewhere = (np.abs(self.amount[:, rows] + amount) <= _ALIKE * np.abs(amount)).any(axis=0)
+        again = np.abs(now - before) <= ALIKE * np.abs(now)
+        elsewhere = (np.abs(self.amount[:, rows] + amount) <= ALIKE * np.abs(amount)).any(axis=0)
         self.weekday[weekday, rows] += np.where(again & elsewhere, (now + before) / 2, 0.0)
         self.off[weekday, taught] = self.amount[weekday, taught] = 0.0
         self.off[weekday, rows], self.amount[weekday, rows] = now, amount
@@ -222,13 +212,6 @@ class _State:
             self.levels[np.ix_(streak, settled)] = level
             self.level[settled] = level
             self.streak[settled] = 0.0
-
-
-def _middle(three: FloatArray) -> FloatArray:
-    """Median over the first axis, which has three."""
-    first, second, third = three
-    middle: FloatArray = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
-    return middle
 
 
 class Baseline:

@@ -12,6 +12,8 @@ IntArray = NDArray[np.intp]
 _YEAR = 364  # the same weekday a year ago
 _RECENT_CHANGE = 60
 _MONTHS = 3
+_MONTH = 28
+_LEAST = 0.02  # levels
 
 
 def features(look: Lookback, origin: int, ahead: IntArray, base: FloatArray) -> NDArray[np.float32]:
@@ -23,6 +25,7 @@ def features(look: Lookback, origin: int, ahead: IntArray, base: FloatArray) -> 
     own = _own(look, origin, level)
     daily = _daily(look, origin, ahead, level)
     daily["base"] = base[:, ahead] / level[:, None]
+    own["base_growth"] = _growth(base / level[:, None])
     calendar = _calendar(look, origin + ahead, ahead)
     parts = (*(one[:, None] for one in own.values()), *daily.values(), *calendar.values())
     values = np.empty((look.size, len(ahead), len(parts)), dtype=np.float32)
@@ -61,6 +64,13 @@ def _own(look: Lookback, origin: int, level: FloatArray) -> dict[str, FloatArray
     }
     found |= _change(look, origin, level)
     return found
+
+
+def _growth(base: FloatArray) -> FloatArray:
+    """Logarithm of the last four weeks of a forecast over its first, (series,)."""
+    first, last = (np.maximum(np.abs(part).mean(axis=1), _LEAST) for part in (base[:, :_MONTH], base[:, -_MONTH:]))
+    growth: FloatArray = np.log(last / first)
+    return growth
 
 
 def _change(look: Lookback, origin: int, level: FloatArray) -> dict[str, FloatArray]:

@@ -24,9 +24,9 @@ class ForecastSettings:
     trend_days: int = 56
     """The trend is the change of the level over this many days ..."""
     trend_share: float = 0.5
-    """... of which this share is believed ..."""
-    trend_damping: float = 0.97
-    """... and which fades by this factor a day."""
+    """... of which this share is believed, the rest being growth that lasts, ..."""
+    trend_damping: float = 0.8
+    """... and what is beyond that growth fades by this factor a day."""
     month_noise: float = 1.5
     """A day-of-month effect counts only as far as it exceeds this many usual errors."""
     cold_days: int = 28
