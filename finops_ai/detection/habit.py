@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import MONTH_SLOTS, Calendar
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -140,8 +141,7 @@ class _State:
 
     def _month_effect(self, weekday: int, slot: int) -> FloatArray:
         """Median of the last three surprises in the slot, as far as it stands out; a fee is the same on any weekday."""
-        first, second, third = self.month[slot].swapaxes(0, 1)
-        usual, plain = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
+        usual, plain = median_of_three(self.month[slot].swapaxes(0, 1))
         beyond = np.maximum(np.abs(usual) - _MONTH_NOISE * self.error, 0.0)
         is_fee = (usual > 0) & (beyond > 0) & (plain > self.weekday.max(axis=0) + _FEE)
         fee = np.clip(plain - self.weekday[weekday], beyond - _FEE, beyond + _FEE)

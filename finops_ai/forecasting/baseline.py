@@ -167,7 +167,8 @@ class _State:
         self.levels[self.day % ring] = self.level
         self.level += gain * lesson + np.where(known, slope, 0.0)
         self.weekday[weekday] += np.maximum(s.weekday_gain, 1.0 / (self.seen // 7 + 3)) * (1 - gain) * lesson
-        self._reschedule(weekday, expected, surprise, known & ~young)
+        teaches = known & ~young
+        self._reschedule(weekday, expected, surprise, teaches)
         self._accept(x - habit, surprise, beyond, known)
 
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
@@ -177,11 +178,12 @@ class _State:
         self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
-        self.following.learn(lesson, known & ~young)
+        self.following.learn(lesson, teaches)
         self.seen += known
         self.day += 1
         if self.day % WEEK == 0:
-            self.lasting.learn(self._moved(WEEK), self._moved(s.trend_days), s.trend_days, self.seen)
+            moved, lately = self._moved(WEEK), self._moved(s.trend_days)
+            self.lasting.learn(moved, lately, s.trend_days, self.seen - _YOUNG_DAYS)
         return expected, earlier
 
     def _reschedule(self, weekday: int, expected: FloatArray, surprise: FloatArray, taught: NDArray[np.bool_]) -> None:

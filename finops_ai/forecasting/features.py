@@ -12,7 +12,7 @@ IntArray = NDArray[np.intp]
 _YEAR = 364  # the same weekday a year ago
 _RECENT_CHANGE = 60
 _MONTHS = 3
-_MONTH = 28
+_AT_EITHER_END = 28  # days of a forecast
 _LEAST = 0.02  # levels
 
 
@@ -24,8 +24,8 @@ def features(look: Lookback, origin: int, ahead: IntArray, base: FloatArray) -> 
     level = look.level(origin)
     own = _own(look, origin, level)
     daily = _daily(look, origin, ahead, level)
-    daily["base"] = base[:, ahead] / level[:, None]
-    own["base_growth"] = _growth(base / level[:, None])
+    expected = base / level[:, None]
+    daily["base"], own["base_growth"] = expected[:, ahead], _growth(expected)
     calendar = _calendar(look, origin + ahead, ahead)
     parts = (*(one[:, None] for one in own.values()), *daily.values(), *calendar.values())
     values = np.empty((look.size, len(ahead), len(parts)), dtype=np.float32)
@@ -68,7 +68,8 @@ def _own(look: Lookback, origin: int, level: FloatArray) -> dict[str, FloatArray
 
 def _growth(base: FloatArray) -> FloatArray:
     """Logarithm of the last four weeks of a forecast over its first, (series,)."""
-    first, last = (np.maximum(np.abs(part).mean(axis=1), _LEAST) for part in (base[:, :_MONTH], base[:, -_MONTH:]))
+    ends = base[:, :_AT_EITHER_END], base[:, -_AT_EITHER_END:]
+    first, last = (np.maximum(np.abs(part).mean(axis=1), _LEAST) for part in ends)
     growth: FloatArray = np.log(last / first)
     return growth
 

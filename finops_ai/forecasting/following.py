@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.newest import Newest
 
 _FIRST, _LAST = 3, 6  # days before; not the same weekday, whose habits err alike
 _PACE, _MEMORY = 0.015, 0.02
@@ -30,20 +31,20 @@ class Following:
     def __init__(self, size: int) -> None:
         self.factor = np.ones(size)
         self._log, self._variance = np.zeros(size), np.full(size, np.nan)
-        self._surprises, self._before = np.zeros((_LAST + 2, size)), np.zeros(size)  # the sum of _FIRST to _LAST
+        self._surprises, self._before = Newest(_LAST + 1, size, 0.0), np.zeros(size)  # the sum of _FIRST to _LAST
         self._day = 0
 
     def learn(self, surprise: FloatArray, counts: NDArray[np.bool_]) -> None:
         """From a day's `surprise` (series,), clipped, where it `counts`."""
-        now, ring = np.where(counts, surprise, 0.0), len(self._surprises)
+        now = np.where(counts, surprise, 0.0)
         square = now**2
         self._variance = np.where(np.isnan(self._variance) & counts, square, self._variance)
-        self._before += self._surprises[(self._day - _FIRST) % ring] - self._surprises[(self._day - _LAST - 1) % ring]
+        self._before += self._surprises.ago(_FIRST) - self._surprises.ago(_LAST + 1)
         alike = now * self._before / np.maximum((_LAST - _FIRST + 1) * self._variance, _TINY)
         np.clip(alike, -_MOST_LESSON, _MOST_LESSON, out=alike)
         self._log += np.where(counts, _PACE * (alike - _AGREE), 0.0)
         self._variance += np.where(counts, _MEMORY * (square - self._variance), 0.0)
-        self._surprises[self._day % ring] = now
+        self._surprises.add(now)
         self._day += 1
         if self._day % _OFTEN == 0:
             np.clip(self._log, _LEAST, _MOST, out=self._log)

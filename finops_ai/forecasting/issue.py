@@ -25,8 +25,8 @@ _USUAL_DAYS = 28
 _LEAST = 1e-9
 _NOW_AND_THEN = 0.05  # share of days without cost from which on a series is taken to run now and then ...
 _FEE = 0.1  # share of days with cost under which a series is taken for a fee
-_LEARNED_SINCE = 0.05  # share by which a model errs less than the backtest's, which had learned half a year less
 _NOTHING = 0.03  # ... and a median below this share of its level is taken for no cost at all
+_LEARNED_SINCE = 0.05  # share by which a model errs less than the backtest's, which had learned half a year less
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
 
+WEEK = 7
+"""Days after which a mean is asked anew, which moves slowly."""
+
 _MEMORY = 500  # days
-_YOUNG, _SETTLED = 21, 141  # days from which on movements count, and from which on their mean does
+_SETTLED = 120  # days of movements from which on their mean counts
 _SURE = 4.0  # variances: a mean of two standard errors does not count yet
-WEEK = 7  # days after which a mean is asked anew, which moves slowly
 _HORIZON = 182  # days ahead for which growth is taken to last
 _TINY = 1e-18
 
@@ -30,17 +32,17 @@ class Lasting:
         self.rate = np.zeros(size)
         self._mean, self._wander = np.zeros(size), np.zeros(size)  # a day, and the variance of its sum, by the day
 
-    def learn(self, week: FloatArray, lately: FloatArray, days: int, seen: NDArray[np.intp]) -> None:
+    def learn(self, week: FloatArray, lately: FloatArray, days: int, count: NDArray[np.intp]) -> None:
         """Once a week, from how far the level moved in it and how far in the last `days` days; steps left out.
 
-        `seen` (series,) is how many days are known by now.
+        `count` (series,) is how many days have moved it by now.
         """
-        count = np.minimum(seen - _YOUNG, _MEMORY)
+        settled, count = count > _SETTLED, np.minimum(count, _MEMORY)
         self._mean += _pace(count) * (week / WEEK - self._mean)
         self._wander += _pace(count - days) * ((lately - days * self._mean) ** 2 / days - self._wander)
         error, square = self._wander / np.maximum(count, 1), self._mean**2
         share = np.maximum(1 - _SURE * error / np.maximum(square, _TINY), 0.0)
-        self.rate = np.where(seen > _SETTLED, share * self._mean, 0.0)
+        self.rate = np.where(settled, share * self._mean, 0.0)
 
     def ahead(self, days: int) -> FloatArray:
         """What the level grows by until each of the next `days` days, (days, series)."""

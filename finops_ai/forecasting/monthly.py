@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.domain.expectation import compress, expand
+from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.position import MONTH_SLOTS
 
@@ -28,12 +29,12 @@ class Monthly:
         fee, the same on every weekday and whatever `usual_day`, the day without it, costs by now.
         """
         surprises, costs, without = self._kept[slot]
-        usual = _middle(surprises)
+        usual = median_of_three(surprises)
         beyond = np.maximum(np.abs(usual) - noise, 0.0)
         effect: FloatArray = np.copysign(beyond, usual)
         habits = np.flatnonzero(effect > 0)  # few series have one on a given day
         amounts = costs[:, habits] - expand(without[:, habits], 1.0)
-        day, amount = usual_day[habits], _middle(amounts)
+        day, amount = usual_day[habits], median_of_three(amounts)
         fee = compress(expand(day, 1.0) + np.minimum(beyond / noise, 1.0)[habits] * amount, 1.0) - day
         alike = (np.abs(amounts - amount) <= ALIKE * amount).sum(axis=0) >= _AGREE
         effect[habits] = np.where(alike, fee, np.minimum(fee, effect[habits]))
@@ -49,10 +50,3 @@ class Monthly:
         np.copyto(kept[0, 0], surprise, where=known)
         np.copyto(kept[1, 0], cost, where=known)
         np.copyto(kept[2, 0], usual, where=known)
-
-
-def _middle(three: FloatArray) -> FloatArray:
-    """Median over the first axis, which has three."""
-    first, second, third = three
-    middle: FloatArray = np.maximum(np.minimum(first, second), np.minimum(np.maximum(first, second), third))
-    return middle

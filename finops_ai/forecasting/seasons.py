@@ -73,7 +73,7 @@ class Seasons:
         if place >= 0:
             self._latest = next(one for one in _SEASONS if one.first <= place < one.first + one.days)
             self._since = 0
-            known = np.isfinite(levels.last(1)[0])
+            known = np.isfinite(levels.ago(1))
             self._due += np.where(known, np.abs(self._last_year[place]), 0.0)
             self._short -= np.where(known, surprise, 0.0) * self._latest.sign
             self._told += known
