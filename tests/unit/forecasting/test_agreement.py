@@ -144,8 +144,12 @@ def test_an_announced_price_changes_what_it_is_the_price_of(seed: int) -> None:
     cut = _event(Scope((("service_name", "bedrock"),)), 310, times=Decimal("0.8"))
     before, after = _found(bill, 300), _found(bill, 300, announced=(cut,))
     saved = 0.2 * before[scope].median[10:]
-    for one in (scope, Scope((("x_cost_center", "search"),)), Scope()):
-        assert np.abs(before[one].median[10:] - after[one].median[10:] - saved).mean() < 0.1 * saved.mean()
+    away = {
+        one: np.abs(before[one].median[10:] - after[one].median[10:] - saved)
+        for one in (scope, Scope((("x_cost_center", "search"),)), Scope())
+    }
+    assert away[scope].max() < 0.1 * saved.max()
+    assert all(days.mean() < 0.1 * saved.mean() for days in away.values())
 
 
 def test_what_began_before_the_forecast_is_in_the_costs_already() -> None:
