@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.first_weeks import FirstWeeks, Lesson
 from finops_ai.forecasting.following import Following
 from finops_ai.forecasting.lasting import WEEK, Lasting
 from finops_ai.forecasting.monthly import ALIKE, Monthly
@@ -71,6 +72,7 @@ class _State:
     rests: Rests = field(init=False)
     lasting: Lasting = field(init=False)
     following: Following = field(init=False)
+    first_weeks: FirstWeeks = field(init=False)
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
     off: FloatArray = field(init=False)  # by weekday: the last surprise, if it was large
@@ -85,7 +87,7 @@ class _State:
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.monthly = np.zeros((7, n)), Monthly(n)
         self.newest, self.seasons, self.rests = Newest(REACH, n), Seasons(n), Rests(n)
-        self.lasting, self.following = Lasting(n), Following(n)
+        self.lasting, self.following, self.first_weeks = Lasting(n), Following(n), FirstWeeks(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
         self.levels = np.zeros((max(s.trend_days, LEAD_DAYS), n))
@@ -179,12 +181,18 @@ class _State:
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
         self.following.learn(lesson, teaches)
+        self._begin(self.first_weeks.learn(np.where(known, x, np.nan), weekday, self.weekday, self.seen))
         self.seen += known
         self.day += 1
         if self.day % WEEK == 0:
             moved, lately = self._moved(WEEK), self._moved(s.trend_days)
             self.lasting.learn(moved, lately, s.trend_days, self.seen - _YOUNG_DAYS)
         return expected, earlier
+
+    def _begin(self, lesson: Lesson | None) -> None:
+        if lesson is not None:
+            self.weekday[:, lesson.rows] = lesson.weekday
+            self.level[lesson.rows] = self.levels[:, lesson.rows] = lesson.level
 
     def _reschedule(self, weekday: int, expected: FloatArray, surprise: FloatArray, taught: NDArray[np.bool_]) -> None:
         """Move work to another weekday: after two weeks in which one was dearer, alike, and one cheaper by as much."""
