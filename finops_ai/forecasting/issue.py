@@ -26,13 +26,18 @@ _LEAST = 1e-9
 _NOW_AND_THEN = 0.05  # share of days without cost from which on a series is taken to run now and then ...
 _FEE = 0.1  # share of days with cost under which a series is taken for a fee
 _NOTHING = 0.03  # ... and a median below this share of its level is taken for no cost at all
-_LEARNED_SINCE = 0.05  # share by which a model errs less than the backtest's, which had learned half a year less
+LEARNED_SINCE = 0.05
+"""Share by which the days of a model err less than the backtest's, which had learned half a year less; sums do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Spread:
-    """Units `below` and `above` the forecast, (series, horizon_days), and the same of the backtest (…, windows, …)."""
+    """Units `below` and `above` the forecast, (series, horizon_days), and the same of the backtest (…, windows, …).
 
+    `learned` (series, horizon_days) is the share of the forecast that a model learned from all series has.
+    """
+
+    learned: FloatArray
     below: FloatArray
     above: FloatArray
     past_below: FloatArray
@@ -59,7 +64,8 @@ def plain_spread(state: Contest, group: Group, past: Sequence[Window], settings:
     ahead = day_unit(state.point, usual(group.values, settings))
     sizes = [usual(one.values[:, : one.origin], settings) for one in past]
     before = day_unit(state.past, np.stack(sizes, axis=1)) if past else np.zeros_like(state.past)
-    return Spread(below=ahead, above=ahead, past_below=before, past_above=before)
+    nothing = np.zeros_like(state.point)
+    return Spread(learned=nothing, below=ahead, above=ahead, past_below=before, past_above=before)
 
 
 def combine(
@@ -106,9 +112,9 @@ def combine(
         state.point[warm], state.past[warm], state.answer[warm], told, settings.origin_step
     )
     spread.below[warm], spread.above[warm] = now.below[warm], now.above[warm]
-    wider = (1 + _LEARNED_SINCE * share[-1])[warm]
+    spread.learned[warm] = share[-1][warm]
     for k, one in before.items():
-        spread.past_below[warm, k], spread.past_above[warm, k] = one.below[warm] * wider, one.above[warm] * wider
+        spread.past_below[warm, k], spread.past_above[warm, k] = one.below[warm], one.above[warm]
     _tell(state, warm, boosted_past)
 
 

@@ -25,7 +25,7 @@ from finops_ai.forecasting.intervals import (
     measured_coverage,
     sum_offsets,
 )
-from finops_ai.forecasting.issue import VERSION, combine, plain_spread
+from finops_ai.forecasting.issue import LEARNED_SINCE, VERSION, combine, plain_spread
 from finops_ai.forecasting.last_year import WITH_LAST_YEAR, follow_last_year
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
@@ -52,10 +52,11 @@ class Outlook:
 
     `past` is NaN where nothing was forecast, `answer` where a day is not known or the history was too short. `regular`
     is the regression's backtest, which has no gaps. Units `below` and `above` the forecast are what errors are measured
-    in. No forecast leaves `lowest` to `highest` (series,). `told` (series, horizon_days) is OVER after an announced end
-    of use, OF_A_PART where something was announced of the scope that its parts do not know. Arrays are written to by
-    announcements and where scopes are made to add up, before bands are drawn. `classes` (series,) tell what errs alike.
-    `off` (windows, horizon_days) are the days off among the days answered.
+    in, and `learned` is the share of a model in a forecast. No forecast leaves `lowest` to `highest` (series,). `told`
+    (series, horizon_days) is OVER after an announced end of use, OF_A_PART where something was announced of the scope
+    that its parts do not know. Arrays are written to by announcements and where scopes are made to add up, before bands
+    are drawn. `classes` (series,) tell what errs alike. `off` (windows, horizon_days) are the days off among the days
+    answered.
     """
 
     group: Group
@@ -63,6 +64,7 @@ class Outlook:
     errors: list[dict[str, float]]
     classes: NDArray[np.intp]
     point: FloatArray
+    learned: FloatArray
     below: FloatArray
     above: FloatArray
     past: FloatArray
@@ -104,6 +106,7 @@ def outlook(
         errors=state.errors,
         classes=_erring_alike(classes, group),
         point=np.clip(state.point, lowest[:, None], highest[:, None]),
+        learned=spread.learned,
         below=spread.below,
         above=spread.above,
         past=state.past,
@@ -132,7 +135,8 @@ def banded(
     shrinkage = LEARNED if learned else settings.shrinkage
     working = replace(residuals, answer=np.where(one.off, np.nan, one.answer))  # most windows had not met days off yet
     offsets = day_offsets(working, horizon_days, shrinkage=shrinkage)
-    quantiles = band(one.point, one.below, one.above, offsets)
+    narrower = 1 / (1 + LEARNED_SINCE * one.learned)
+    quantiles = band(one.point, narrower * one.below, narrower * one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
     ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
