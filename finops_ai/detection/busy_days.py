@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import Calendar
+from finops_ai.detection.own_days import own_days
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.series import FloatArray
 
@@ -30,13 +31,15 @@ class Rhythm:
 
     `scale` (series, 1) is that of `compress`, and what an idle day of a job that runs now and then costs at most;
     `now_and_then` (series,) are the series of such jobs, `rests` also those that were some months ago; `busy` (series,
-    days) are the days on which something ran in those, False in others.
+    days) are the days on which something ran in those, False in others. `due` (series, days) are the days on which
+    something may run: all, but of bills that come on days of their own.
     """
 
     scale: FloatArray
     now_and_then: BoolArray
     rests: BoolArray
     busy: BoolArray
+    due: BoolArray
 
 
 def rhythm(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -> Rhythm:
@@ -49,7 +52,8 @@ def rhythm(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -> R
     before = _comes_and_goes(whole[:, : -settings.former_days], scale, settings)  # a floor ends the rest
     rests, busy = now_and_then | before, np.zeros(whole.shape, dtype=np.bool_)
     busy[rests] = np.nan_to_num(whole[rests]) > np.maximum(_idle_below(whole[rests], settings), base[rests])
-    return Rhythm(scale=scale, now_and_then=now_and_then, rests=rests, busy=busy)
+    due = own_days(busy, now_and_then, calendar, settings)
+    return Rhythm(scale=scale, now_and_then=now_and_then, rests=rests, busy=busy, due=due)
 
 
 def usual_cost(whole: FloatArray) -> FloatArray:

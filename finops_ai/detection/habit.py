@@ -7,7 +7,7 @@ days only. Surprises are Huber-clipped, so that a spike moves nothing; a level t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,11 @@ class Habit:
     former: FloatArray
     stayed: NDArray[np.intp]
     earlier: tuple[FloatArray, ...]
+
+    def only_on(self, due: BoolArray) -> Habit:
+        """The same, with nothing expected on days that are not `due`, (series, days)."""
+        expected, base, low = (np.where(due | np.isnan(one), one, 0.0) for one in (self.expected, self.base, self.low))
+        return replace(self, expected=expected, base=base, low=low, former=np.where(due, self.former, np.nan))
 
 
 def walk(x: FloatArray, known: BoolArray, announced: BoolArray, calendar: Calendar, settings: DetectSettings) -> Habit:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from finops_ai.detection.busy_days import rhythm, usual_cost
+from finops_ai.detection.busy_days import Rhythm, rhythm, usual_cost
 from finops_ai.detection.calendar import Calendar, calendar
 from finops_ai.detection.drift import drift
 from finops_ai.detection.errors import SETTLED_DAYS, by_weekday, ordinary, settled, usual_error
@@ -62,6 +62,8 @@ class Surprise:
     standing: Standing
     judged: NDArray[np.bool_]
     now_and_then: NDArray[np.bool_]
+    due: NDArray[np.bool_]
+    """Days on which the series may cost something; what it costs on others is no error that it usually makes."""
     former: FloatArray
     """The level before the last accepted one, while it is remembered."""
 
@@ -75,13 +77,13 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     scale, now_and_then = jobs.scale, jobs.now_and_then
     used = known & ~(now_and_then[:, None] & (whole <= scale)) & (np.nan_to_num(whole) >= 0)  # a credit teaches nothing
     seen = compress(np.where(known, whole, 0.0), scale)
-    habit = walk(seen, used, panel.announced, days, settings)
+    habit = walk(seen, used, panel.announced, days, settings).only_on(jobs.due)
     raw = np.where(used, seen - habit.expected, np.nan)
     age = _age(raw, known, used, now_and_then)
     raw[age < _COLD_DAYS] = np.nan
     young = age < SETTLED_DAYS
     first = max(panel.days - settings.calibration_days, 0)
-    high, low = _bounds(habit, seen, raw, young | ~used, now_and_then, days, panel.share >= _WHOLE, settings)
+    high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel.share >= _WHOLE, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -90,16 +92,17 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     expected = habit.expected[:, first:]
     rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
     fall = np.where(raw < 0, np.maximum(low - now, 0.0), -raw)
-    dull = young | ((now < _IDLE) & (expected < _IDLE))
-    unit = _unit(rise, dull, settings)
+    dull, due = young | ((now < _IDLE) & (expected < _IDLE)), jobs.due[:, first:]
+    unit = _unit(rise, due, dull, settings)
     carried = _carried(np.where(raw > 0, rise, -fall), unit, settings)
     rise, fall = rise - carried, fall + carried
-    uneven = by_weekday(settled(raw, dull, settings), days.weekday[first : panel.days - settings.unsure_days])
+    own = settled(np.where(due, raw, np.nan), dull, settings)
+    uneven = by_weekday(own, days.weekday[first : panel.days - settings.unsure_days])
     uneven = uneven[:, days.weekday[first:]] * np.where(young, _YOUNG_FACTOR, 1.0)
     rise, fall = rise / uneven, fall / uneven
-    unit = _unit(rise, dull, settings)
+    unit = _unit(rise, due, dull, settings)
     rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
-    unit = _unit(rise, dull, settings)
+    unit = _unit(rise, due, dull, settings)
     drifts = drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings)
     return Surprise(
         panel=panel,
@@ -112,13 +115,14 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         rise=rise,
         fall=fall,
         unit=unit,
-        fall_unit=np.maximum(unit, _unit(-fall, dull, settings)),
+        fall_unit=np.maximum(unit, _unit(-fall, due, dull, settings)),
         drift=tuple(np.where(now_and_then[:, None], np.nan, one) for one in drifts),
         level_then=tuple(np.where(now_and_then[:, None], average, one[:, first:]) for one in habit.earlier),
         unbroken=runs,
         standing=floors,
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
+        due=due,
         former=habit.former[:, first:],
     )
 
@@ -137,9 +141,9 @@ def _age(
     return age
 
 
-def _unit(errors: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
-    """Usual error of each series, (series,): of its settled days that were neither `dull` nor part of an episode."""
-    return usual_error(ordinary(settled(errors, dull, settings), settings), settings)
+def _unit(errors: FloatArray, due: NDArray[np.bool_], dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+    """Usual error of each series, (series,): of settled days that are `due`, not `dull`, and no part of an episode."""
+    return usual_error(ordinary(settled(np.where(due, errors, np.nan), dull, settings), settings), settings)
 
 
 def _bounds(
@@ -147,7 +151,7 @@ def _bounds(
     seen: FloatArray,
     raw: FloatArray,
     dull: NDArray[np.bool_],
-    now_and_then: NDArray[np.bool_],
+    jobs: Rhythm,
     days: Calendar,
     whole: NDArray[np.bool_],
     settings: DetectSettings,
@@ -157,14 +161,16 @@ def _bounds(
     Between the forecast and the level before the last accepted one lies nothing new; what recurs is excused, and on a
     day off, by the calendar or because several series rest at once, a weekend's cost is.
     """
+    now_and_then, sizes = jobs.now_and_then, np.where(dull | ~jobs.due, -np.inf, seen)
     first = max(seen.shape[1] - settings.calibration_days, 0)
-    scale = usual_error(settled(raw, dull, settings), settings)
+    scale = usual_error(settled(np.where(jobs.due, raw, np.nan), dull, settings), settings)
     lift = np.where(np.isfinite(raw), seen - habit.base, np.nan)
     part = np.s_[:, first:]
     expected, base, weekend = habit.expected[part], habit.base[part], np.fmin(habit.expected, habit.low)[part]
     high = np.fmax(expected, habit.former[part])
     low = np.fmin(expected, habit.former[part])
-    high[now_and_then] = np.fmax(high[now_and_then], _largest(seen[now_and_then], dull[now_and_then], settings)[part])
+    largest = np.where(jobs.due[now_and_then], _largest(sizes[now_and_then], settings), np.nan)
+    high[now_and_then] = np.fmax(high[now_and_then], largest[part])
     low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
     if settings.recurrence:
         high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))
@@ -179,9 +185,8 @@ def _bounds(
     return high, low
 
 
-def _largest(seen: FloatArray, dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
+def _largest(sizes: FloatArray, settings: DetectSettings) -> FloatArray:
     """The most a job cost on any day of the last months but the newest days: it may cost that again; same shape."""
-    sizes = np.where(dull, -np.inf, seen)
     lag, reach = settings.unsure_days, settings.job_days
     padded = np.concatenate([np.full((len(sizes), reach + lag), -np.inf), sizes], axis=1)[
         :, : sizes.shape[1] + reach - 1

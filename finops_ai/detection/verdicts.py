@@ -41,8 +41,8 @@ class Tails:
             return Tail.of([part[:, : max(part.shape[1] - settings.unsure_days, 0)] for part in parts])
 
         return cls(
-            rise=learned(one.rise / one.unit[:, None] for one in found),
-            fall=learned(np.where(_can_fall(one), one.fall / one.fall_unit[:, None], np.nan) for one in found),
+            rise=learned(_usual_rise(one) / one.unit[:, None] for one in found),
+            fall=learned(_usual_fall(one) / one.fall_unit[:, None] for one in found),
             drift=tuple(learned(one.drift[k] for one in found) for k in range(len(DRIFT_DAYS))),
         )
 
@@ -51,7 +51,10 @@ class Tails:
         end = max(one.rise.shape[1] - settings.unsure_days, 0)
         rise, fall = (
             ordinary((part / unit[:, None])[:, :end], settings)
-            for part, unit in ((one.rise, one.unit), (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit))
+            for part, unit in (
+                (_usual_rise(one), one.unit),
+                (np.where(_can_fall(one), one.fall, np.nan), one.fall_unit),
+            )
         )
         return self.rise.own_decay(rise), self.fall.own_decay(fall)
 
@@ -120,6 +123,14 @@ def _scores(one: Verdicts, row: int, series: CostSeries) -> list[Score]:
         )
         for j in np.flatnonzero(judged).tolist()
     ]
+
+
+def _usual_rise(one: Surprise) -> FloatArray:
+    return np.where(one.due, one.rise, np.nan)
+
+
+def _usual_fall(one: Surprise) -> FloatArray:
+    return np.where(_can_fall(one), one.fall, np.nan)
 
 
 def _can_fall(one: Surprise) -> NDArray[np.bool_]:
