@@ -117,11 +117,15 @@ def _final(split: Split, tree: _Tree) -> FloatArray:
 
 
 def _violations(tree: _Tree, family: Sequence[Coherent]) -> dict[str, int]:
-    """By level of the parent, how many cents its row is away from the sum of its parts, at most."""
+    """By level of the parent, how many cents its row, or a total, is away from the sum of its parts, at most."""
     found: dict[str, int] = {}
     for one in sums_of(tree.scopes):
-        parts = np.sum([family[i].table for i in one.children], axis=0)
-        away = int(np.abs(family[one.parent].table - parts).max())
+        parent, children = family[one.parent], [family[i] for i in one.children]
+        parts = np.sum([child.table for child in children], axis=0)
+        sums = [
+            parent.total(day) - sum(child.total(day) for child in children) for day in parent.forecast.total_quantiles
+        ]
+        away = max(int(np.abs(parent.table - parts).max()), *(abs(gap) for gap in sums), 0)
         found[tree.levels[one.parent]] = max(found.get(tree.levels[one.parent], 0), away)
     return found
 

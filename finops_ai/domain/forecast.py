@@ -48,6 +48,14 @@ class Forecast:
         median: FloatArray = self.quantiles[MEDIAN]
         return median
 
+    def expected(self, through: date) -> float:
+        """What the days through that one come to: the median of their sum, or the sum of their medians without one.
+
+        Work that runs now and then comes to more than its days' medians, which are nothing on most days.
+        """
+        total = self.total_quantiles.get(through)
+        return float(self.median[: (through - self.days.start).days + 1].sum() if total is None else total[MEDIAN])
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Score:

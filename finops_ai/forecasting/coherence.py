@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 
 import numpy as np
 
-from finops_ai.domain.forecast import BANDS, Forecast
+from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.reconcile import Cents, Sum, allocate, in_cents, reconcile
 
 (_LOW, _HIGH), _SIGMAS = BANDS[0.8], 2.563  # the 80 % band is so many standard deviations wide
+_HALF_A_CENT = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -21,11 +23,18 @@ class Coherent:
     """A forecast whose median adds up with those of its relatives, with its own band around it.
 
     `table` (len(LEVELS), len(days)) in whole cents adds up at every level: the outermost scope's row is its band, an
-    inner scope's row is how it takes part in it.
+    inner scope's row is how it takes part in it. `beyond` are the cents by which the total through a day is expected to
+    exceed the medians of its days, where the forecast has a total; they add up as well.
     """
 
     forecast: Forecast
     table: Cents
+    beyond: Mapping[date, int]
+
+    def total(self, through: date) -> int:
+        """Cents that the days through that one are expected to come to."""
+        days = (through - self.forecast.days.start).days + 1
+        return int(self.table[MEDIAN, :days].sum()) + self.beyond.get(through, 0)
 
 
 def coherent(forecasts: Sequence[Forecast], billed: Sequence[FloatArray] | None = None) -> list[Coherent]:
@@ -68,7 +77,17 @@ def _family(forecasts: Sequence[Forecast], billed: Sequence[FloatArray]) -> list
     made = reconcile(medians, np.square(width).mean(axis=1), sums, lowest)
     moved = [_moved(*each) for each in zip(forecasts, made, lowest, strict=True)]
     table = in_cents(allocate(np.stack([one.quantiles for one in moved]), made, sums, lowest), sums)
-    return [Coherent(forecast=one, table=cents) for one, cents in zip(moved, table, strict=True)]
+    ends = sorted({day for one in moved for day in one.total_quantiles})
+    beyond = _beyond(moved, ends, sums, lowest)
+    cents = in_cents(beyond[:, None], sums)[:, 0]
+    return [
+        Coherent(
+            forecast=_with_totals(one, dict(zip(ends, more.tolist(), strict=True)), floor),
+            table=rows,
+            beyond={day: count for day, count in zip(ends, counts.tolist(), strict=True) if day in one.total_quantiles},
+        )
+        for one, rows, more, counts, floor in zip(moved, table, beyond, cents, lowest, strict=True)
+    ]
 
 
 def _lowest(forecasts: Sequence[Forecast], billed: Sequence[FloatArray], sums: Sequence[Sum]) -> FloatArray:
@@ -88,6 +107,36 @@ def _lifted(forecasts: Sequence[Forecast], lowest: FloatArray, sums: Sequence[Su
     if not lift.any():
         return list(forecasts)
     return [_moved(one, one.median + up, floor) for one, up, floor in zip(forecasts, lift, lowest, strict=True)]
+
+
+def _beyond(forecasts: Sequence[Forecast], ends: Sequence[date], sums: Sequence[Sum], lowest: FloatArray) -> FloatArray:
+    """By how much totals through `ends` exceed their days' medians, (forecasts, ends), so that they add up as well.
+
+    Work that runs now and then comes to more than the medians of its days (`now_and_then.py`).
+    """
+    own, width, least = np.zeros((3, len(forecasts), len(ends)))
+    for row, one in enumerate(forecasts):
+        for k, day in enumerate(ends):
+            through = (day - one.days.start).days + 1
+            median = one.median[:through].sum()
+            least[row, k] = lowest[row, :through].sum() - median
+            if day in one.total_quantiles:
+                total = one.total_quantiles[day]
+                own[row, k], width[row, k] = total[MEDIAN] - median, (total[_HIGH] - total[_LOW]) / _SIGMAS
+    own[np.abs(own) < _HALF_A_CENT] = 0.0
+    if not own.any():
+        return own
+    return reconcile(own, np.square(width).mean(axis=1), sums, np.minimum(least, 0.0))
+
+
+def _with_totals(one: Forecast, beyond: Mapping[date, float], lowest: FloatArray) -> Forecast:
+    """The forecast with totals expected at `beyond` their days' medians; bands keep their width above `lowest`."""
+    totals = {}
+    for day, values in one.total_quantiles.items():
+        days = (day - one.days.start).days + 1
+        change = one.median[:days].sum() + beyond[day] - values[MEDIAN]
+        totals[day] = np.maximum(values + change, lowest[:days].sum()) if abs(change) >= _HALF_A_CENT else values
+    return replace(one, total_quantiles=totals)
 
 
 def _moved(one: Forecast, median: FloatArray, lowest: FloatArray) -> Forecast:

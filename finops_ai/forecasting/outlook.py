@@ -29,6 +29,7 @@ from finops_ai.forecasting.issue import LEARNED_SINCE, VERSION, combine, plain_s
 from finops_ai.forecasting.last_year import WITH_LAST_YEAR, follow_last_year
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
+from finops_ai.forecasting.now_and_then import beyond_medians
 from finops_ai.forecasting.position import month_ends
 from finops_ai.forecasting.prophet import ProphetForecaster
 from finops_ai.forecasting.rests import rest_days
@@ -71,6 +72,7 @@ class Outlook:
     regular: FloatArray
     answer: FloatArray
     off: NDArray[np.bool_]
+    origins: tuple[int, ...]
     past_below: FloatArray
     past_above: FloatArray
     lowest: FloatArray
@@ -113,6 +115,7 @@ def outlook(
         regular=state.candidates[0].past,
         answer=state.answer,
         off=_days_off(past, horizon_days),
+        origins=tuple(each.origin for each in past),
         past_below=spread.past_below,
         past_above=spread.past_above,
         lowest=lowest,
@@ -139,16 +142,11 @@ def banded(
     quantiles = band(one.point, narrower * one.below, narrower * one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end
-    ends = sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1})
-    sums, below, above = (np.cumsum(each, axis=1)[:, ends] for each in (one.point, one.below, one.above))
-    sum_spread = sum_offsets(residuals, horizon_days, shrinkage=shrinkage)[:, :, ends]
-    totals = np.clip(
-        band(sums, below, above, sum_spread),
-        (one.lowest[:, None] * (np.array(ends) + 1))[:, None],
-        (one.highest[:, None] * (np.array(ends) + 1))[:, None],
-    )
+    ends = np.array(sorted({*month_ends(end, horizon_days).tolist(), horizon_days - 1}))
+    totals = _totals(one, residuals, ends, shrinkage)
     covered = measured_coverage(residuals, shrinkage=shrinkage)
     days = Days(end, end + timedelta(days=horizon_days))
+    through = [days.start + timedelta(days=day) for day in ends.tolist()]
     known = np.isfinite(one.group.values).sum(axis=1)
     return [
         Forecast(
@@ -159,13 +157,36 @@ def banded(
             forecaster=VERSIONED[one.champions[row]],
             days=days,
             quantiles=quantiles[row],
-            total_quantiles={days.start + timedelta(days=day): totals[row, :, k] for k, day in enumerate(ends)},
+            total_quantiles=dict(zip(through, totals[row].T, strict=True)),
             measured_coverage={level: float(share[row]) for level, share in covered.items()},
             backtest_error=one.errors[row],
             degraded=_degraded(int(known[row]), bool(np.isfinite(one.answer[row]).any()), settings),
         )
         for row, i in enumerate(one.group.members)
     ]
+
+
+def _totals(one: Outlook, days: Residuals, ends: NDArray[np.intp], shrinkage: int | None) -> FloatArray:
+    """Quantiles of the sums through the days `ends`, (series, len(LEVELS), ends), from errors of such sums.
+
+    Work that runs now and then comes to its mean and not to the sum of its medians, and is banded apart.
+    """
+    horizon_days = one.point.shape[1]
+    beyond = beyond_medians(one.answer, one.past, one.origins)
+    apart, unit = beyond.rows[:, None], beyond.unit(horizon_days)
+    past = replace(
+        days,
+        forecast=one.past + beyond.past[:, :, None],
+        below=np.where(apart[:, None], unit[:, None], one.past_below),
+        above=np.where(apart[:, None], unit[:, None], one.past_above),
+        classes=2 * one.classes + beyond.rows,
+    )
+    spread = sum_offsets(past, horizon_days, shrinkage=shrinkage)[:, :, ends]
+    goes_on = beyond.now[:, None] * (one.told != OVER)
+    each = one.point + goes_on, np.where(apart, unit, one.below), np.where(apart, unit, one.above)
+    sums, below, above = (np.cumsum(part, axis=1)[:, ends] for part in each)
+    lowest, highest = ((ends + 1) * limit[:, None] for limit in (one.lowest, one.highest))
+    return np.clip(band(sums, below, above, spread), lowest[:, None], highest[:, None])
 
 
 def _days_off(past: Sequence[Window], horizon_days: int) -> NDArray[np.bool_]:

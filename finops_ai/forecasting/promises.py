@@ -10,7 +10,7 @@ from finops_ai.domain.forecast import BANDS, Forecast
 from finops_ai.domain.period import BillingPeriod
 from finops_ai.domain.promise import Promise
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.accuracy import bias, coverage, wape
+from finops_ai.forecasting.accuracy import coverage, wape
 from finops_ai.forecasting.naive import SeasonalNaive
 
 
@@ -28,7 +28,8 @@ def held(forecast: Forecast, actual: CostSeries, month: BillingPeriod) -> Promis
     naive = SeasonalNaive().forecast(week[None], forecast.days.start - timedelta(days=7), at[-1] + 1, ("",))[0, at]
     quantiles = forecast.quantiles[:, at]
     median = forecast.median[at]
-    charged = bool(np.abs(came).sum() > 0)
+    expected = forecast.expected(days[-1]) - float(forecast.median[: at[0]].sum())
+    spent = float(np.abs(came).sum())
     inside = {level: float(coverage(came, quantiles[low], quantiles[high])) for level, (low, high) in BANDS.items()}
     return Promise(
         scope=forecast.scope,
@@ -38,11 +39,11 @@ def held(forecast: Forecast, actual: CostSeries, month: BillingPeriod) -> Promis
         issued_on=forecast.issued_on,
         forecaster=forecast.forecaster,
         days=len(days),
-        expected=float(median.sum()),
+        expected=expected,
         actual=float(came.sum()),
-        wape=float(wape(came, median)) if charged else float("nan"),
-        naive_wape=float(wape(came, naive)) if charged else float("nan"),
-        bias=float(bias(came, median)) if charged else float("nan"),
+        wape=float(wape(came, median)) if spent else float("nan"),
+        naive_wape=float(wape(came, naive)) if spent else float("nan"),
+        bias=(expected - float(came.sum())) / spent if spent else float("nan"),
         coverage_80=inside[0.8],
         coverage_95=inside[0.95],
     )

@@ -34,7 +34,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Ahead:
-    """What is still to come after `start`: quantiles of its sum at LEVELS, and the median of each day."""
+    """What is still to come after `start`: quantiles of its sum at LEVELS, and days that come to the median of it."""
 
     start: date
     quantiles: FloatArray
@@ -156,6 +156,7 @@ def _by_forecast(budget: Budget, month: BillingPeriod, forecasts: Sequence[Forec
         by_day[len(by_day) - len(daily) :] += daily
         whole = one.total_quantiles.get(last)  # none where a scope has ended
         quantiles += float(daily.sum()) if whole is None else whole - float(one.median[:skipped].sum())
+    by_day += (quantiles[MEDIAN] - by_day.sum()) / max(len(left), 1)  # what runs now and then may run on any day
     return _Ahead(start=left.start, quantiles=quantiles, by_day=by_day, forecaster=mine[0].forecaster)
 
 

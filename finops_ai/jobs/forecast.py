@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from finops_ai.domain.forecast import BANDS, LEVELS, MEDIAN, Forecast
+from finops_ai.domain.forecast import BANDS, LEVELS, Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.money import plain, total
 from finops_ai.domain.outcome import Outcome
@@ -223,15 +223,17 @@ def _reasons(
     return made
 
 
-def _components(found: Coherent, reasons: Mapping[str, FloatArray], days: int) -> dict[str, Decimal]:
-    """Parts of the median of the first `days` days, adding up to it to the cent.
+def _components(found: Coherent, reasons: Mapping[str, FloatArray], last: date) -> dict[str, Decimal]:
+    """Parts of what is expected through `last`, adding up to it to the cent.
 
-    `completed` is what days that are on the bill in part will cost; `other` what no usage explains: other charges, and
-    what it takes to add up with other scopes.
+    `completed` is what days that are on the bill in part will cost; `now_and_then` what days come to beyond their
+    medians, if anything; `other` what no usage explains: other charges, and what it takes to add up with other scopes.
     """
+    days = (last - found.forecast.days.start).days + 1
     parts = {name: _cents(part[:days].sum()) for name, part in reasons.items()}
-    whole = _hundredths(found.table[MEDIAN, :days].sum())
-    return {**parts, "other": whole - total(parts.values())}
+    beyond = found.beyond.get(last, 0)
+    parts |= {"now_and_then": _hundredths(beyond)} if beyond else {}
+    return {**parts, "other": _hundredths(found.total(last)) - total(parts.values())}
 
 
 def _told(found: Coherent, billed: Decimal, cost_basis: str, reasons: Mapping[str, FloatArray]) -> Mapping[str, Any]:
@@ -241,7 +243,8 @@ def _told(found: Coherent, billed: Decimal, cost_basis: str, reasons: Mapping[st
     """
     one = found.forecast
     month = BillingPeriod.of(one.days.start)
-    end = one.total_quantiles.get(month.end - timedelta(days=1))
+    last = month.end - timedelta(days=1)
+    end = one.total_quantiles.get(last)
     return {
         "scope": dict(one.scope.pairs),
         "currency": one.currency,
@@ -253,14 +256,12 @@ def _told(found: Coherent, billed: Decimal, cost_basis: str, reasons: Mapping[st
         "backtest_error": dict(one.backtest_error),
         "month": str(month),
         "month_to_date": billed,
-        "month_end": None
-        if end is None
-        else billed + _hundredths(found.table[MEDIAN, : _day_of(one, month) + 1].sum()),
+        "month_end": None if end is None else billed + _hundredths(found.total(last)),
         "low_80": None if end is None else billed + _cents(end[LOW_80]),
         "high_80": None if end is None else billed + _cents(end[HIGH_80]),
         "low_95": None if end is None else billed + _cents(end[LOW_95]),
         "high_95": None if end is None else billed + _cents(end[HIGH_95]),
-        "components": None if end is None else _components(found, reasons, _day_of(one, month) + 1),
+        "components": None if end is None else _components(found, reasons, last),
         "days": [
             {
                 "day": day.isoformat(),
@@ -270,10 +271,6 @@ def _told(found: Coherent, billed: Decimal, cost_basis: str, reasons: Mapping[st
             for i, day in enumerate(one.days)
         ],
     }
-
-
-def _day_of(one: Forecast, month: BillingPeriod) -> int:
-    return (month.end - one.days.start).days - 1
 
 
 def _hundredths(cents: int) -> Decimal:

@@ -102,7 +102,7 @@ def billed_in(by_day: ByDay, days: Days) -> Decimal:
 
 def expected(forecast: Forecast, day: date) -> Decimal:
     """What the forecast's days through `day` come to; these sums add up over scopes."""
-    return Decimal(repr(float(forecast.median[: (day - forecast.days.start).days + 1].sum()))).quantize(CENT)
+    return Decimal(repr(forecast.expected(day))).quantize(CENT)
 
 
 def beyond(forecast: Forecast, by_day: ByDay, day: date) -> Decimal:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -54,11 +55,28 @@ def _family(seed: int, centers: int, services: int, models: int, *, credits: boo
     return made
 
 
+def _now_and_then(family: list[Forecast], seed: int) -> list[Forecast]:
+    """The same with some totals that come to more than the medians of their days."""
+    random = np.random.default_rng(seed)
+    more = [10.0 ** random.uniform(-1, 5) * (random.random() < 0.4) for _ in family]
+    return [
+        replace(one, total_quantiles={day: values + extra for day, values in one.total_quantiles.items()})
+        for one, extra in zip(family, more, strict=True)
+    ]
+
+
 def _adds_up(found: list[Coherent]) -> None:
+    end = START + timedelta(days=DAYS - 1)
     for one in sums_of([each.forecast.scope for each in found]):
         kids = [found[i] for i in one.children]
         np.testing.assert_array_equal(found[one.parent].table, np.sum([kid.table for kid in kids], axis=0))
+        if end in found[one.parent].forecast.total_quantiles:
+            assert found[one.parent].total(end) == sum(kid.total(end) for kid in kids)
     for each in found:
+        for day, values in each.forecast.total_quantiles.items():
+            assert (np.diff(values) >= 0).all()
+            size = np.abs(each.forecast.median).sum() + abs(values[3])
+            assert each.total(day) / 100 == pytest.approx(values[3], abs=0.2 + 1e-9 * size)
         assert (np.diff(each.table, axis=0) >= 0).all()
         median = each.forecast.median
         np.testing.assert_allclose(
@@ -74,9 +92,13 @@ def _adds_up(found: list[Coherent]) -> None:
     services=st.integers(1, 4),
     models=st.integers(1, 4),
     credits=st.booleans(),
+    now_and_then=st.booleans(),
 )
-def test_every_level_of_every_day_adds_up(seed: int, centers: int, services: int, models: int, credits: bool) -> None:
-    _adds_up(coherent(_family(seed, centers, services, models, credits=credits)))
+def test_every_level_of_every_day_and_every_total_adds_up(
+    seed: int, centers: int, services: int, models: int, credits: bool, now_and_then: bool
+) -> None:
+    family = _family(seed, centers, services, models, credits=credits)
+    _adds_up(coherent(_now_and_then(family, seed) if now_and_then else family))
 
 
 def test_nothing_negative_comes_of_positive_forecasts() -> None:
