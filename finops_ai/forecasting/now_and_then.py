@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
 
+UNSURE = 1.25
+"""By how much more sums to come err than those of the backtest: of half a year of such work little is known."""
+
 _DAYS = 28  # of a sum by which it is judged
 _BEFORE, _LEAST_WINDOWS = 2, 6  # windows that one is judged by, and those without which nothing is learned
 _AGAIN, _QUARTER = 0.5, 0.25  # of the windows exceed their medians by a quarter of the mean excess
-_LEAST_SHARE = 0.05  # of what such sums come to
+_LEAST_SHARE = 0.4  # of what such sums came to
 _LATE, _MOST = 7, 2.0  # windows of about three months, whose mean limits that of all
 _SELDOM, _HALF = 0.55, 0.5  # at most this share of days errs by half of the mean error
 
@@ -38,7 +41,7 @@ class Beyond:
     spread: FloatArray
 
     def unit(self, horizon_days: int) -> FloatArray:
-        """What each day adds to the error of a sum, (series, horizon_days)."""
+        """What each day added to the error of a sum, (series, horizon_days)."""
         return self.spread[:, None] * np.diff(np.sqrt(np.arange(horizon_days + 1)))
 
 

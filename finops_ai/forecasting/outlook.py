@@ -29,7 +29,7 @@ from finops_ai.forecasting.issue import LEARNED_SINCE, VERSION, combine, plain_s
 from finops_ai.forecasting.last_year import WITH_LAST_YEAR, follow_last_year
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
-from finops_ai.forecasting.now_and_then import beyond_medians
+from finops_ai.forecasting.now_and_then import UNSURE, beyond_medians
 from finops_ai.forecasting.position import month_ends
 from finops_ai.forecasting.prophet import ProphetForecaster
 from finops_ai.forecasting.rests import rest_days
@@ -183,8 +183,8 @@ def _totals(one: Outlook, days: Residuals, ends: NDArray[np.intp], shrinkage: in
     )
     spread = sum_offsets(past, horizon_days, shrinkage=shrinkage)[:, :, ends]
     goes_on = beyond.now[:, None] * (one.told != OVER)
-    each = one.point + goes_on, np.where(apart, unit, one.below), np.where(apart, unit, one.above)
-    sums, below, above = (np.cumsum(part, axis=1)[:, ends] for part in each)
+    units = (np.where(apart, UNSURE * unit, own) for own in (one.below, one.above))
+    sums, below, above = (np.cumsum(part, axis=1)[:, ends] for part in (one.point + goes_on, *units))
     lowest, highest = ((ends + 1) * limit[:, None] for limit in (one.lowest, one.highest))
     return np.clip(band(sums, below, above, spread), lowest[:, None], highest[:, None])
 
