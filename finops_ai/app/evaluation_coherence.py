@@ -122,10 +122,9 @@ def _violations(tree: _Tree, family: Sequence[Coherent]) -> dict[str, int]:
     for one in sums_of(tree.scopes):
         parent, children = family[one.parent], [family[i] for i in one.children]
         parts = np.sum([child.table for child in children], axis=0)
-        sums = [
-            parent.total(day) - sum(child.total(day) for child in children) for day in parent.forecast.total_quantiles
-        ]
-        away = max(int(np.abs(parent.table - parts).max()), *(abs(gap) for gap in sums), 0)
+        ends = parent.forecast.total_quantiles
+        gaps = [abs(parent.total(day) - sum(child.total(day) for child in children)) for day in ends]
+        away = max([int(np.abs(parent.table - parts).max()), *gaps])
         found[tree.levels[one.parent]] = max(found.get(tree.levels[one.parent], 0), away)
     return found
 

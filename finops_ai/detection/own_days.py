@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import Calendar
+from finops_ai.detection.errors import beside
 from finops_ai.detection.settings import DetectSettings
 
 BoolArray = NDArray[np.bool_]
@@ -37,7 +38,8 @@ def own_days(busy: BoolArray, rows: BoolArray, calendar: Calendar, settings: Det
     weekly = _times([_at(ran, _weeks_ago(ran.shape[1], k)) for k in range(1, _WEEKS + 1)]) >= _AGAIN
     other = ran & ~weekly
     monthly = _times([_at(other, places) for places in calendar.months[:_MONTHS]]) >= _AGAIN
-    once = _times([_at(other & ~_long(ran), places) for places in calendar.months]) > 0
+    long = beside(beside(ran, 1) == _LONG, 1) > 0
+    once = _times([_at(other & ~long, places) for places in calendar.months]) > 0
     own, kept = weekly | monthly | once, weekly | monthly
     began = ran & ~np.pad(ran, ((0, 0), (1, 0)))[:, :-1]
     past = np.s_[:, since:until]
@@ -72,13 +74,4 @@ def _late(ran: BoolArray, kept: BoolArray) -> BoolArray:
         found[:, t] = missed > 0
         quiet = np.where(ran[:, t], 0, quiet + 1)
         missed = np.where(ran[:, t], 0, np.where(kept[:, t] & (quiet >= _LATE), _LATE, missed - 1))
-    return found
-
-
-def _long(ran: BoolArray) -> BoolArray:
-    """Days that are among at least three in a row; shape of `ran`."""
-    reach = _LONG - 1
-    padded = np.pad(ran, ((0, 0), (reach, reach)))
-    whole = np.logical_and.reduce([padded[:, k : padded.shape[1] - reach + k] for k in range(_LONG)])
-    found: BoolArray = np.logical_or.reduce([whole[:, k : k + ran.shape[1]] for k in range(_LONG)])
     return found

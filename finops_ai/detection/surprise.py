@@ -161,7 +161,7 @@ def _bounds(
     Between the forecast and the level before the last accepted one lies nothing new; what recurs is excused, and on a
     day off, by the calendar or because several series rest at once, a weekend's cost is.
     """
-    now_and_then, sizes = jobs.now_and_then, np.where(dull | ~jobs.due, -np.inf, seen)
+    jobs_only, due = jobs.now_and_then, jobs.due[jobs.now_and_then]
     first = max(seen.shape[1] - settings.calibration_days, 0)
     scale = usual_error(settled(np.where(jobs.due, raw, np.nan), dull, settings), settings)
     lift = np.where(np.isfinite(raw), seen - habit.base, np.nan)
@@ -169,8 +169,9 @@ def _bounds(
     expected, base, weekend = habit.expected[part], habit.base[part], np.fmin(habit.expected, habit.low)[part]
     high = np.fmax(expected, habit.former[part])
     low = np.fmin(expected, habit.former[part])
-    largest = np.where(jobs.due[now_and_then], _largest(sizes[now_and_then], settings), np.nan)
-    high[now_and_then] = np.fmax(high[now_and_then], largest[part])
+    sizes = np.where(dull[jobs_only] | ~due, -np.inf, seen[jobs_only])
+    largest = np.where(due, _largest(sizes, settings), np.nan)
+    high[jobs_only] = np.fmax(high[jobs_only], largest[part])
     low[:, days.off[first:]] = np.fmin(low, weekend - _REST)[:, days.off[first:]]
     if settings.recurrence:
         high = np.fmax(high, base + recurring(habit.base, lift, scale, days, first, whole[part]))

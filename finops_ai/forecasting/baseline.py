@@ -181,7 +181,7 @@ class _State:
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
         self.following.learn(lesson, teaches)
-        self._begin(self.first_weeks.learn(np.where(known, x, np.nan), weekday, self.weekday, self.seen))
+        self._begin(self.first_weeks.learn(x, known, weekday, self.weekday, self.seen))
         self.seen += known
         self.day += 1
         if self.day % WEEK == 0:

@@ -120,9 +120,9 @@ def _beyond(forecasts: Sequence[Forecast], ends: Sequence[date], sums: Sequence[
             through = (day - one.days.start).days + 1
             median = one.median[:through].sum()
             least[row, k] = lowest[row, :through].sum() - median
+            own[row, k] = one.expected(day) - median
             if day in one.total_quantiles:
-                total = one.total_quantiles[day]
-                own[row, k], width[row, k] = total[MEDIAN] - median, (total[_HIGH] - total[_LOW]) / _SIGMAS
+                width[row, k] = (one.total_quantiles[day][_HIGH] - one.total_quantiles[day][_LOW]) / _SIGMAS
     own[np.abs(own) < _HALF_A_CENT] = 0.0
     if not own.any():
         return own

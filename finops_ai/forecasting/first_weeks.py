@@ -35,16 +35,21 @@ class FirstWeeks:
     def __init__(self, size: int) -> None:
         self._days = Newest(_WEEKS * WEEK, size)
 
-    def learn(self, day: FloatArray, weekday: int, learned: FloatArray, seen: NDArray[np.intp]) -> Lesson | None:
-        """After a `day` (series,), NaN where unknown; None where nothing differs by far from the weekdays `learned`.
+    def learn(
+        self, day: FloatArray, known: NDArray[np.bool_], weekday: int, learned: FloatArray, seen: NDArray[np.intp]
+    ) -> Lesson | None:
+        """After a `day` (series,), where it is `known`; None where nothing differs by far from the weekdays `learned`.
 
         `seen` (series,) counts the days before it. A series that lacks a weekday twice has no lesson.
         """
-        self._days.add(day)
-        rows = np.flatnonzero((seen == _WEEKS * WEEK - 1) & np.isfinite(day))
+        days = _WEEKS * WEEK
+        if (seen >= days).all():  # nobody will be young again
+            return None
+        self._days.add(np.where(known, day, np.nan))
+        rows = np.flatnonzero(known & (seen == days - 1))
         if not len(rows):
             return None
-        last = self._days.last(_WEEKS * WEEK, rows).reshape(_WEEKS, WEEK, -1)
+        last = self._days.last(days, rows).reshape(_WEEKS, WEEK, -1)
         enough = (np.isfinite(last).sum(axis=0) >= _LEAST).all(axis=0)
         rows, from_monday = rows[enough], np.roll(last[:, :, enough], weekday + 1, axis=1)
         usual = np.nanmedian(from_monday, axis=0)

@@ -26,8 +26,6 @@ _LEAST = 1e-9
 _NOW_AND_THEN = 0.05  # share of days without cost from which on a series is taken to run now and then ...
 _FEE = 0.1  # share of days with cost under which a series is taken for a fee
 _NOTHING = 0.03  # ... and a median below this share of its level is taken for no cost at all
-LEARNED_SINCE = 0.05
-"""Share by which the days of a model err less than the backtest's, which had learned half a year less; sums do not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

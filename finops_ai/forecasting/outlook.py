@@ -25,7 +25,7 @@ from finops_ai.forecasting.intervals import (
     measured_coverage,
     sum_offsets,
 )
-from finops_ai.forecasting.issue import LEARNED_SINCE, VERSION, combine, plain_spread
+from finops_ai.forecasting.issue import VERSION, combine, plain_spread
 from finops_ai.forecasting.last_year import WITH_LAST_YEAR, follow_last_year
 from finops_ai.forecasting.matrix import Group
 from finops_ai.forecasting.naive import SeasonalNaive, TrailingMean
@@ -37,6 +37,7 @@ from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
+_LEARNED_SINCE = 0.05  # share by which days err less than the backtest's, made by a model that learned half a year less
 _CLAMP_DAYS = 90
 _REST_DAYS = 91
 _RESTS = 0.35  # share of days without cost that weekends and holidays do not reach: when it runs next is not known
@@ -138,7 +139,7 @@ def banded(
     shrinkage = LEARNED if learned else settings.shrinkage
     working = replace(residuals, answer=np.where(one.off, np.nan, one.answer))  # most windows had not met days off yet
     offsets = day_offsets(working, horizon_days, shrinkage=shrinkage)
-    narrower = 1 / (1 + LEARNED_SINCE * one.learned)
+    narrower = 1 / (1 + _LEARNED_SINCE * one.learned)
     quantiles = band(one.point, narrower * one.below, narrower * one.above, offsets)
     quantiles = np.clip(quantiles, one.lowest[:, None, None], one.highest[:, None, None])
     end = one.group.end

@@ -55,10 +55,8 @@ def test_work_of_every_day_comes_to_the_medians_of_its_days() -> None:
 
 
 def test_growth_that_is_missed_every_day_is_no_such_work() -> None:
-    day = np.arange(300)
     answer = np.exp(np.random.default_rng(4).normal(0, 0.05, (SERIES, 14, 30))) * JOB * 1.2
-    origins = [int(at) for at in day[100:][::13][:14]]
-    assert not beyond_medians(answer, np.full(answer.shape, JOB), origins).rows.any()
+    assert not beyond_medians(answer, np.full(answer.shape, JOB), range(100, 282, 13)).rows.any()
 
 
 def test_work_that_stopped_comes_to_little() -> None:
