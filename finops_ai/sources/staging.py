@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from finops_ai.domain.errors import Malformed, Problem, Unavailable
 from finops_ai.sources.decimals import with_points
+from finops_ai.sources.line_ends import made_even
 from finops_ai.sources.mapping import (
     Cell,
     LineMapping,
@@ -34,6 +35,7 @@ MEMORY_LIMIT = "640MB"
 SMALL_BYTES = 4_000_000
 MAX_PROBLEMS = 20
 THREADS = min(os.cpu_count() or 1, 8)
+_LOST = "CSV Parser state machine reached an invalid state"  # as DuckDB says it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,11 +171,10 @@ def unreadable(whole: Whole, error: Exception) -> Problem:
     line = re.search(r"CSV Error on Line: (\d+)", str(error))
     reasons = re.findall(r"^(?:Expected Number of Columns.*|.*quote found.*|Maximum line size.*)$", str(error), re.M)
     what = "has a row that is not CSV" if line else "is damaged or not whole"
-    return Problem(
-        file=whole.name,
-        line=int(line[1]) if line else None,
-        message=f"{what}: {reasons[0][:200] if reasons else first_line(error)}",
-    )
+    reason = reasons[0][:200] if reasons else first_line(error)
+    if _LOST in reason:
+        reason = "a quote or a line end is out of place, or the end is missing; deliver it again"
+    return Problem(file=whole.name, line=int(line[1]) if line else None, message=f"{what}: {reason}")
 
 
 def text_columns(whole: Whole) -> dict[str, Cell]:
@@ -186,6 +187,8 @@ def text_to_parquet(whole: Whole, file: Path, wanted: Mapping[str, Cell], nulls:
 
     Rows keep their order, so that their line can be told later. The unpacked text is removed.
     """
+    import duckdb
+
     columns = ", ".join(f"'{cell.sql}': 'VARCHAR'" for cell in text_columns(whole).values())
     words = ", ".join(text_literal(word) for word in nulls)
     selected = ", ".join(f"{cell.sql} AS {name}" for name, cell in wanted.items())
@@ -195,8 +198,14 @@ def text_to_parquet(whole: Whole, file: Path, wanted: Mapping[str, Cell], nulls:
         f"columns = {{{columns}}}, "
         f"nullstr = [{words}])"
     )
+    copied = f"COPY ({query}) TO {text_literal(str(file))} (FORMAT parquet, COMPRESSION lz4_raw)"
     engine.con.execute("SET preserve_insertion_order = true")
-    engine.con.execute(f"COPY ({query}) TO {text_literal(str(file))} (FORMAT parquet, COMPRESSION lz4_raw)")
+    try:
+        engine.con.execute(copied)
+    except duckdb.InvalidInputException as error:
+        if _LOST not in str(error) or not whole.text or not made_even(whole.text, whole.delimiter):
+            raise
+        engine.con.execute(copied)
     engine.con.execute("SET preserve_insertion_order = false")
     if whole.text:
         whole.text.unlink()

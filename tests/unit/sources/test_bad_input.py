@@ -10,6 +10,7 @@ import resource
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from finops_ai.world.objects import FolderStore
 from finops_ai.world.world import ObjectInfo
 from tests.unit.sources.exports import (
     CHARGE,
+    by_tag,
     charge,
     csv_text,
     cur,
@@ -107,6 +109,31 @@ def test_a_damaged_part_is_refused(tmp_path: Path, content: bytes, message: str)
 
 def test_a_foreign_letter_is_told_by_its_line(tmp_path: Path) -> None:
     assert refused(tmp_path, TEXT.replace("model-100", "modèle").encode("latin-1")).line == 101
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        lambda row: "\n" if row == 0 else "\r\n",
+        lambda row: "\r\n" if row == 0 else "\n",
+        lambda row: "\r\n" if row > 150 else "\n",
+        lambda row: "\r\n\r\n" if row % 7 == 3 else "\n",
+    ],
+    ids=["header put before it", "header left of another", "appended to", "edited here and there"],
+)
+def test_lines_may_end_in_several_ways(tmp_path: Path, ends: Callable[[int], str]) -> None:
+    rows = TEXT.replace("model-7\n", '"model|7"\n').rstrip("\n").split("\n")
+    for name, ending in (("even", lambda row: "\n"), ("mixed", ends)):
+        text = "".join(row + ending(i) for i, row in enumerate(rows))
+        write_report(tmp_path / name, {"a.csv.gz": packed(text.replace("|", "\r\n"))})
+    even, mixed = (scanned(cur(tmp_path / name)) for name in ("even", "mixed"))
+    assert sums(mixed, by_tag("model")) == sums(even, by_tag("model"))
+    assert len(sums(even, by_tag("model"))) == 199
+    assert sums(mixed, by_tag("model"))["model\r\n7"] == 7
+
+
+def test_a_line_end_within_a_name_is_told_in_words(tmp_path: Path) -> None:
+    assert "a line end is out of place" in refused(tmp_path, packed(TEXT.replace("model-100", "mo\rdel-100"))).message
 
 
 def test_a_broken_row_is_told_by_its_line(tmp_path: Path) -> None:
