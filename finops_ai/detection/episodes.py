@@ -16,7 +16,7 @@ from finops_ai.detection.newcomers import newcomers
 from finops_ai.detection.quiet import quiet, told_already
 from finops_ai.detection.runs import Run, limits, runs
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.detection.severity import projected_excess, severity
+from finops_ai.detection.severity import projected_excess, severity, share_of_days
 from finops_ai.detection.today import SCORER as TODAY
 from finops_ai.detection.verdicts import SCORERS, STANDING
 from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
@@ -185,9 +185,7 @@ def _episode(
     observed = Money(before_observed + micros(math.fsum(score.observed for score in judged)), run.currency)
     excess = observed - expected
     is_open = run.resolved_on is None
-    by_day = [score.observed - score.expected for score in run.scores]
-    ahead = micros(projected_excess(by_day, run.last_day, is_open=is_open) - math.fsum(by_day))
-    projected = Money(excess.amount + ahead, run.currency)
+    projected = Money(excess.amount + micros(_ahead(run, series)), run.currency)
     p_value = min(score.p_value for score in run.scores)
     scorer, _, forecaster = run.opening.scorer.partition("@")
     kind = previous.kind if previous else _kind(run, scorer, settings)
@@ -218,6 +216,15 @@ def _episode(
         second_opinion=run.opening.second_opinion,
         feedback=previous.feedback if previous else None,
     )
+
+
+def _ahead(run: Run, series: CostSeries) -> float:
+    """Excess of the days that are left of the month, as they are expected to go on."""
+    by_day, since = ([score.observed - score.expected for score in part] for part in (run.scores, run.since))
+    before = series.values[: max((run.opened_on - series.days.start).days, 0)]
+    is_open, share = run.resolved_on is None, share_of_days(before.tolist())
+    found = projected_excess(by_day, run.last_day, is_open=is_open, since=since, share=share)
+    return found - math.fsum(by_day)
 
 
 def _kind(run: Run, scorer: str, settings: DetectSettings) -> str:

@@ -21,8 +21,8 @@ _NORMAL_DROP_Z = -2.0
 class Run:
     """Days `opened_on` to `last_day` of one scope; `scores` are all judged days between, `opening` the first to open.
 
-    `resolved_on` is the day on which enough normal days had passed, None while they have not. `previous` is the
-    episode that this run continues.
+    `resolved_on` is the day on which enough normal days had passed, None while they have not; `since` are those that
+    have. `previous` is the episode that this run continues.
     """
 
     scope: Scope
@@ -31,6 +31,7 @@ class Run:
     scores: tuple[Score, ...]
     opening: Score
     resolved_on: date | None
+    since: tuple[Score, ...] = ()
     previous: Episode | None = None
 
     @property
@@ -128,6 +129,7 @@ def _runs(
             scores=tuple(scores[first : last + 1]),
             opening=scores[opened],
             resolved_on=scores[last + settings.normal_days].day if last + settings.normal_days < len(scores) else None,
+            since=tuple(scores[last + 1 : last + 1 + settings.normal_days]),
         )
         for first, opened, last in spans
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from finops_ai.detection.episodes import advance, episode_key
 from finops_ai.detection.outliers import factor
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.detection.severity import projected_excess, severity
+from finops_ai.detection.severity import projected_excess, severity, share_of_days
 from finops_ai.domain.episode import Severity
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.scope import Scope
@@ -99,6 +100,45 @@ def test_projection_goes_on_to_the_end_of_the_month() -> None:
     assert projected_excess([10, 20, 30, 40], last, is_open=True) == pytest.approx(100 + 10 * 30)
     assert projected_excess([10, 20, 30, 40], last, is_open=False) == 100
     assert projected_excess([10.0], date(2026, 4, 30), is_open=True) == 10
+
+
+def test_days_that_were_normal_again_are_part_of_what_goes_on() -> None:
+    last = date(2026, 4, 20)
+    assert projected_excess([10.0], last, is_open=True, since=[0.0]) == pytest.approx(10 + 9 * 5)
+    assert projected_excess([10.0] * 9, last, is_open=True, since=[4.0, 0.0]) == pytest.approx(90 + 8 * 14 / 3)
+    assert projected_excess([10.0], last, is_open=True, since=[0.0] * 3) == 10
+    assert projected_excess([10.0], date(2026, 4, 30), is_open=True, since=[0.0]) == 10
+
+
+def test_what_comes_one_day_in_ten_is_expected_one_day_in_ten() -> None:
+    last = date(2026, 4, 20)
+    first, second, third = (
+        projected_excess([10.0] * days, last, is_open=True, share=0.1) - 10 * days for days in (1, 2, 3)
+    )
+    assert first == pytest.approx(10 * 10 * 0.1)
+    assert second == pytest.approx(10 * 10 * 1.1 / 2), "it came again the day after, as the share does not say"
+    assert third == pytest.approx(10 * 10 * 2.1 / 3)
+    assert projected_excess([10.0] * 4, last, is_open=True, share=0.1) == pytest.approx(40 + 10 * 10)
+    assert projected_excess([10.0], last, is_open=True, since=[0.0], share=0.1) == pytest.approx(10 + 9 * 5 * 0.1)
+
+
+def test_how_often_a_series_costs_something() -> None:
+    assert share_of_days([0.0] * 30 + [5.0, 0.0, 0.0, 5.0, 0.0, 0.0, 5.0, 0.0, 0.0]) == pytest.approx(1 / 3)
+    assert share_of_days([]) == share_of_days([0.0] * 90) == share_of_days([0.0] * 89 + [5.0]) == 1.0
+    assert share_of_days([5.0, *[0.0] * 365]) == 1.0, "what came once long ago is no habit"
+
+
+def test_a_fee_charged_twice_is_not_projected_as_if_it_came_every_day() -> None:
+    costs = [1250.0 if day % 30 == 5 else 0.0 for day in range(100)]
+    costs[-1] = 1250.0
+    score = replace(_score(1e-9), observed=1250.0, expected=0.0)
+    normal = replace(score, day=DAY + timedelta(days=1), observed=0.0, z=0.0)
+    for known, quiet in ((costs, []), ([*costs, 0.0], [normal])):
+        series = one_series(known, scope=_scope("a"))
+        (episode,) = advance([], [score, *quiet], [series], as_of=AS_OF, settings=SETTINGS)
+        left = (date(DAY.year, DAY.month + 1, 1) - DAY).days - 1
+        assert float(episode.excess.amount) == 1250.0
+        assert float(episode.projected.amount) <= 1250.0 * (1 + left * 0.05)
 
 
 @pytest.mark.parametrize(
