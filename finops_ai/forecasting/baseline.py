@@ -8,7 +8,7 @@ day's expectation is made from earlier days only and every rolling origin of a b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -23,6 +23,7 @@ from finops_ai.forecasting.lasting import WEEK, Lasting
 from finops_ai.forecasting.monthly import ALIKE, Monthly
 from finops_ai.forecasting.newest import Newest
 from finops_ai.forecasting.position import Places
+from finops_ai.forecasting.quotas import Quotas
 from finops_ai.forecasting.rests import Rests
 from finops_ai.forecasting.seasons import REACH, Seasons
 from finops_ai.forecasting.settings import ForecastSettings
@@ -47,6 +48,10 @@ class Parts:
 
     def total(self) -> FloatArray:
         return self.level + self.trend + self.weekday + self.year + self.month
+
+    def without(self, free: NDArray[np.bool_]) -> Parts:
+        """The same, but for days that are `free` by their place in the month."""
+        return replace(self, month=np.where(free, self.month - self.total(), self.month))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,8 +261,11 @@ class Baseline:
     def parts(self, history: FloatArray, start: date, horizon_days: int) -> Parts:
         """What the forecast after `history` (series, days) is made of."""
         _, state = self._walk(history, start, 0, frozenset())
-        end = start + timedelta(days=history.shape[1])
-        return state.project(Places.of(end, horizon_days))
+        days = history.shape[1]
+        quotas = Quotas.of(history.T, self.settings.small_cost, start, horizon_days)
+        free = np.zeros((horizon_days, len(history)), dtype=np.bool_)
+        free[:, quotas.rows] = quotas.ahead(days, horizon_days)
+        return state.project(Places.of(start + timedelta(days=days), horizon_days)).without(free)
 
     def _walk(
         self, history: FloatArray, start: date, horizon_days: int, origins: frozenset[int]
@@ -268,15 +276,24 @@ class Baseline:
         by_day = np.ascontiguousarray(history.T)
         known = np.isfinite(by_day)
         x = compress(np.where(known, by_day, 0.0), small)
+        quotas = Quotas.of(by_day, small, start, horizon_days)
+        free = np.zeros_like(known)
+        free[:, quotas.rows] = quotas.expected(days)
+        known &= ~free
         state = _State(n, self.settings)
         expected, earlier = np.empty_like(x), np.empty_like(x)
         rolling: dict[int, FloatArray] = {}
         today = list(place.each())
         for t in range(days + 1):
             if t in origins:
-                rolling[t] = expand(state.project(place.part(t, t + horizon_days)).total(), small).T
+                ahead = expand(state.project(place.part(t, t + horizon_days)).total(), small)
+                ahead[:, quotas.rows] = np.where(quotas.ahead(t, horizon_days), 0.0, ahead[:, quotas.rows])
+                rolling[t] = ahead.T
             if t < days:
                 fresh = state.seen == 0
                 expected[t], earlier[t] = state.learn(x[t], by_day[t] / small, known[t], *today[t])
                 expected[t, fresh] = earlier[t, fresh] = np.nan
+                for row, slots in quotas.used_up(t):
+                    state.monthly.forget(row, slots)
+        expected[free] = earlier[free] = 0.0
         return Walk(expand(expected, small).T, expand(earlier, small).T, rolling), state

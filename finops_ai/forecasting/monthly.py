@@ -50,3 +50,7 @@ class Monthly:
         np.copyto(kept[0, 0], surprise, where=known)
         np.copyto(kept[1, 0], cost, where=known)
         np.copyto(kept[2, 0], usual, where=known)
+
+    def forget(self, row: int, slots: slice) -> None:
+        """What the series `row` did on these places in the month is over."""
+        self._kept[slots, :, :, row] = 0.0

@@ -1,0 +1,81 @@
+"""Bills that begin when a month's free quota is used up: nothing on its first days, month after month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.series import FloatArray
+
+BoolArray = NDArray[np.bool_]
+IntArray = NDArray[np.intp]
+
+_LEAST, _MONTHS = 3, 3  # days free at the beginning of each of so many months: a long weekend is shorter
+_WORKS = 0.5  # share of the days after them that cost something
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Quotas:
+    """Which days are expected to be free, by what was known before each; series that have no quota take no part.
+
+    `month` and `day` (days,) number the months and tell how many days of it went before; `due` (months, rows) is how
+    many days of a month are free by the three before it, and `begun` (days, rows) whether any cost before that day.
+    """
+
+    rows: IntArray
+    month: IntArray
+    day: IntArray
+    due: IntArray
+    begun: BoolArray
+
+    @classmethod
+    def of(cls, by_day: FloatArray, small_cost: float, start: date, days_ahead: int) -> Quotas:
+        """From costs (days, series), NaN where not known; what is at most `small_cost` is nothing."""
+        dates = np.datetime64(start, "D") + np.arange(len(by_day) + days_ahead + 1)
+        months = dates.astype("datetime64[M]")
+        month = (months - months[0]).astype(np.intp)
+        day = (dates - months.astype("datetime64[D]")).astype(np.intp)
+        firsts = np.flatnonzero(day[: len(by_day)] == 0)
+        opening = [by_day[first : first + _LEAST] for first in firsts.tolist()]
+        rests = np.array([~(part > small_cost).any(axis=0) for part in opening]).reshape(len(opening), by_day.shape[1])
+        rows = np.flatnonzero(rests.sum(axis=0) >= _MONTHS)
+        paid = by_day[:, rows] > small_cost  # NaN compares false
+        free = np.zeros((int(month[-1]) + 1, len(rows)), dtype=np.intp)
+        begun = np.zeros((len(by_day) + 1, len(rows)), dtype=np.bool_)
+        for first in firsts.tolist():
+            of_month = paid[first:][month[first : len(by_day)] == month[first]]
+            begun[first + 1 : first + 1 + len(of_month)] = np.logical_or.accumulate(of_month, axis=0)
+            if day[first + len(of_month)] == 0:  # whole: the next one begins
+                before, after = (~begun[first + 1 :][: len(of_month)]).sum(axis=0), of_month.sum(axis=0)
+                works = after >= np.maximum(_WORKS * (len(of_month) - before), 1)
+                free[month[first]] = np.where(works & (before >= _LEAST), before, 0)
+                begun[first + len(of_month)] = False
+        due = np.zeros_like(free)
+        for m in range(_MONTHS, len(free)):
+            due[m] = free[m - _MONTHS : m].min(axis=0)
+        return cls(rows, month, day, due, begun)
+
+    def expected(self, days: int) -> BoolArray:
+        """Of the first `days` days those that were expected to be free, (days, rows)."""
+        found: BoolArray = (self.day[:days, None] < self.due[self.month[:days]]) & ~self.begun[:days]
+        return found
+
+    def ahead(self, origin: int, horizon_days: int) -> BoolArray:
+        """Days from `origin` on that will be free, as far as the days before it can tell, (horizon_days, rows)."""
+        later = slice(origin, origin + horizon_days)
+        mine = self.month[later] == self.month[origin]
+        found: BoolArray = (self.day[later, None] < self.due[self.month[origin]]) & ~(
+            mine[:, None] & self.begun[origin]
+        )
+        return found
+
+    def used_up(self, at: int) -> Iterator[tuple[int, slice]]:
+        """Series that cost something on the day `at`, days too early, and the places in the month that this ends."""
+        due = self.due[self.month[at]]
+        early = self.day[at] + _LEAST <= due
+        for k in np.flatnonzero(early & self.begun[at + 1] & ~self.begun[at]).tolist():
+            yield int(self.rows[k]), slice(int(self.day[at]), int(due[k]))
