@@ -127,22 +127,25 @@ def _told_apart(alone: _Replay, shipped: _Replay) -> str:
 
 
 def series_of(split: Split, morning: int) -> list[CostSeries]:
-    """The split's series as known on `morning`; NaN where nothing was on the bill. Only the age of a day tells how
-    complete it is, so that all are taken as incomplete until `Filling` says more."""
+    """The split's series as known on `morning`, each from its first charge as in the ledger; NaN where nothing was on
+    the bill. Only the age of a day tells how complete it is, so that all are taken as incomplete until `Filling` says
+    more."""
     known = split.log.as_of(morning)
-    first = split.first.date()
-    days = Days(first, first + timedelta(days=morning))
-    return [
-        CostSeries(
-            scope=split.scope(i),
-            cost_basis="effective",
-            currency=CURRENCY,
-            days=days,
-            values=known[i],
-            complete_through=days.end - timedelta(days=1),
+    first, end = (split.first.date() + timedelta(days=day) for day in (0, morning))
+    found = []
+    for i, costs in enumerate(known):
+        begun = int(np.append(np.isfinite(costs), True).argmax())
+        found.append(
+            CostSeries(
+                scope=split.scope(i),
+                cost_basis="effective",
+                currency=CURRENCY,
+                days=Days(first + timedelta(days=begun), end),
+                values=costs[begun:],
+                complete_through=end - timedelta(days=1),
+            )
         )
-        for i in range(len(split.keys))
-    ]
+    return found
 
 
 def verdicts_of(split: Split, morning: int) -> list[Verdicts]:

@@ -221,7 +221,7 @@ def _episode(
 def _ahead(run: Run, series: CostSeries) -> float:
     """Excess of the days that are left of the month, as they are expected to go on."""
     by_day, since = ([score.observed - score.expected for score in part] for part in (run.scores, run.since))
-    before = series.values[: max((run.opened_on - series.days.start).days, 0)]
+    before = series.charged[: max((run.opened_on - series.days.start).days, 0)]
     is_open, share = run.resolved_on is None, share_of_days(before.tolist())
     found = projected_excess(by_day, run.last_day, is_open=is_open, since=since, share=share)
     return found - math.fsum(by_day)

@@ -90,7 +90,7 @@ def _counterfactual(episode: Episode, during: Sequence[Score]) -> str | None:
 def _context(series: CostSeries, opened_on: date, last_day: date) -> dict[str, object]:
     """The four weeks before, for a sense of size."""
     at = (opened_on - series.days.start).days
-    before = series.values[max(at - 28, 0) : max(at, 0)]
+    before = series.charged[max(at - 28, 0) : max(at, 0)]
     return {
         "mean_28_days_before": round(float(before.mean()), 6) if len(before) else None,
         "largest_28_days_before": round(float(before.max()), 6) if len(before) else None,

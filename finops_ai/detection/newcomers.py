@@ -39,16 +39,16 @@ def newcomers(series: Sequence[CostSeries], today: date, settings: DetectSetting
 def _first_charge(one: CostSeries, today: date, settings: DetectSettings) -> date | None:
     """The first day that cost anything, where it is among those that are judged."""
     newest = max(0, len(one.days) - settings.judge_days - (one.days.end - min(one.days.end, today)).days)
-    if one.values[:newest].any():
+    if one.charged[:newest].any():
         return None
-    costly = np.flatnonzero(one.values[newest:])
+    costly = np.flatnonzero(one.charged[newest:])
     return one.days.start + timedelta(days=newest + int(costly[0])) if len(costly) else None
 
 
 def _run(one: CostSeries, first: date, today: date, settings: DetectSettings) -> Run | None:
     begin = (first - one.days.start).days
     days = min(len(one.complete_days), (today - one.days.start).days) - begin
-    values = [float(value) for value in one.values[begin : begin + max(0, min(days, settings.accept_days))]]
+    values = [float(value) for value in one.charged[begin : begin + max(0, min(days, settings.accept_days))]]
     while values and values[-1] <= 0:
         values.pop()
     dear = max(settings.warning, settings.floor_of(one.currency, one.scope)) / _MONTH

@@ -108,7 +108,7 @@ def _as_billed(one: Episode, series: CostSeries, today: date, settings: DetectSe
     if not _still_judged(one, today, settings):
         return one
     first, end = ((day - series.days.start).days for day in (one.opened_on, one.last_day + timedelta(days=1)))
-    values = series.values[max(first, 0) : max(end, 0)]
+    values = series.charged[max(first, 0) : max(end, 0)]
     observed = Money(micros(math.fsum(values)), one.excess.currency)
     if abs(observed.amount - one.observed.amount) < _TOLD:
         return one

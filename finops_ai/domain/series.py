@@ -17,7 +17,7 @@ BoolArray = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class CostSeries:
-    """Cost per UTC day in `currency`; `values` has shape (len(days),), 0.0 where nothing was charged.
+    """Cost per UTC day in `currency`; `values` has shape (len(days),), 0.0 where nothing was charged, NaN if not known.
 
     `complete_through` is the last day whose bill is taken as whole: later days are shown, never judged.
     Floats live here and in forecasts only; money shown to people comes from the ledger's decimals.
@@ -43,6 +43,11 @@ class CostSeries:
         return Days(
             self.days.start, max(self.days.start, min(self.days.end, self.complete_through + timedelta(days=1)))
         )
+
+    @property
+    def charged(self) -> FloatArray:
+        """What is known to have been charged on each day, (len(days),): nothing where nothing is known."""
+        return np.nan_to_num(self.values)
 
     @property
     def complete_values(self) -> FloatArray:

@@ -129,6 +129,26 @@ def test_a_day_that_is_told_twice_counts_once(tmp_path: Path) -> None:
     assert _replayed(tmp_path / "one", rows) == _replayed(tmp_path / "two", [row for row in rows for _ in range(2)])
 
 
+def test_an_incident_that_the_bill_takes_back_may_have_days_of_which_nothing_is_known(tmp_path: Path) -> None:
+    hole = FIRST + timedelta(days=140)
+    rows = [row for row in _bill() if row[:2] != ("b", hole)]
+    rows += [("b", hole, hole + timedelta(days=1), math.nan)]
+    back = [FIRST + timedelta(days=t) for t in (138, 139, 141)]
+    rows += [("b", day, FIRST + timedelta(days=145), 200.0) for day in back]
+    told = _replayed(tmp_path / "split", rows)
+    assert any(row["series_id"] == "b" and row["alert"] == "1" for row in told)
+    assert all(math.isfinite(float(row["score"])) for row in told)
+
+
+def test_a_series_that_begins_is_news_once_as_it_is_in_the_ledger(tmp_path: Path) -> None:
+    begun = FIRST + timedelta(days=137)
+    new = [("d", *row[1:]) for row in _bill() if row[0] == "a" and row[1] >= begun]
+    told = _replayed(tmp_path / "split", [*_bill(), *new])
+    loud = [row for row in told if row["series_id"] == "d" and row["alert"] == "1"]
+    assert len(loud) == 1
+    assert loud[0]["date"] == (begun + timedelta(days=1)).isoformat(), "one day alone may be an odd charge"
+
+
 @pytest.mark.parametrize("morning", [131, 139, 145])
 def test_scrambling_what_comes_later_changes_no_earlier_answer(tmp_path: Path, morning: int) -> None:
     rows, cut = _bill(), FIRST + timedelta(days=morning)
