@@ -64,6 +64,8 @@ class Surprise:
     now_and_then: NDArray[np.bool_]
     due: NDArray[np.bool_]
     """Days on which the series may cost something; what it costs on others is no error that it usually makes."""
+    rested: NDArray[np.bool_]
+    """Days on which nothing was due, and nothing came: nothing is judged, and all is as it should be."""
     former: FloatArray
     """The level before the last accepted one, while it is remembered."""
 
@@ -123,6 +125,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
         judged=np.isfinite(raw),
         now_and_then=now_and_then,
         due=due,
+        rested=(known & ~used & ~jobs.due)[:, first:],
         former=habit.former[:, first:],
     )
 

@@ -108,7 +108,7 @@ def scores(
 def _scores(one: Verdicts, row: int, series: CostSeries) -> list[Score]:
     days = one.p_value.shape[1]
     first = one.panel.end - timedelta(days=days)
-    judged = one.surprise.judged[row, -days:]
+    told = (one.surprise.judged | one.surprise.rested)[row, -days:]
     return [
         Score(
             scope=series.scope,
@@ -121,7 +121,7 @@ def _scores(one: Verdicts, row: int, series: CostSeries) -> list[Score]:
             p_value=float(one.p_value[row, j]),
             scorer=SCORERS[one.kind[row, j]],
         )
-        for j in np.flatnonzero(judged).tolist()
+        for j in np.flatnonzero(told).tolist()
     ]
 
 

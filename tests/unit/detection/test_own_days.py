@@ -7,6 +7,7 @@ from datetime import date
 import numpy as np
 import pytest
 
+from finops_ai.domain.episode import Episode, EpisodeState
 from finops_ai.domain.series import FloatArray
 from tests.unit.detection.alike import SERIES, dates, found, nothing
 
@@ -27,6 +28,15 @@ class TestChargedOnAnotherDay:
         (episode,) = found(lambda costs, _: np.put(costs, DAYS - 4, FEE), plain=bill(own))
         assert (episode.opened_on, float(episode.expected.amount)) == (dates(DAYS)[DAYS - 4], 0.0)
         assert float(episode.excess.amount) == pytest.approx(FEE)
+
+    def test_it_is_over_after_three_days_on_which_nothing_was_due(self, own: FloatArray) -> None:
+        def told(ago: int) -> Episode:
+            (episode,) = found(lambda costs, _: np.put(costs, DAYS - ago, FEE), plain=bill(own))
+            return episode
+
+        assert [told(ago).state for ago in (1, 2)] == [EpisodeState.OPEN] * 2
+        assert told(1).projected.amount > told(2).projected.amount > told(2).excess.amount
+        assert (told(4).state, told(4).projected) == (EpisodeState.RESOLVED, told(4).excess)
 
     def test_on_its_own_days_it_is_no_news(self, own: FloatArray) -> None:
         assert not found(nothing, plain=bill(own))
