@@ -26,6 +26,7 @@ SUMS: tuple[int, ...] = (1, 3, 7, 14, 21, 30, 45, 60, 90)
 _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
+_FEW = 3  # scopes of a class below which all others count as one more: one odd scope is not to speak for two
 _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
 LEARNED = None
 """The shrinkage of learned units, which tell most of how series differ: `Residuals.sizes` is all they add."""
@@ -198,7 +199,7 @@ def _calibrate(error: FloatArray, classes: NDArray[np.intp], shrinkage: int | No
     for one in np.unique(classes):
         members = classes == one
         some = own[members & (count > 0)]
-        pooled = (some.sum() + everyone) / (len(some) + 1) if len(some) < 3 else float(np.median(some))
+        pooled = float(np.median([*some, everyone] if len(some) < _FEW else some))
         usual[members] = pooled
         if shrinkage is not LEARNED:
             usual[members] = (count[members] * own[members] + shrinkage * pooled) / (count[members] + shrinkage)

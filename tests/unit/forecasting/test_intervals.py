@@ -53,6 +53,16 @@ def test_what_was_never_judged_has_the_width_of_its_class() -> None:
     assert width[0] == pytest.approx(width[1:].mean(), rel=0.03)
 
 
+def test_one_odd_scope_of_two_does_not_widen_the_other_band() -> None:
+    """A fee whose usual cost is nothing errs by hundreds of units; a small ledger has hardly more of its kind."""
+    past = _residuals(np.ones(SERIES))
+    past.classes[:2] = 1
+    alone = day_offsets(past, HORIZON, shrinkage=30)[1]
+    past.answer[0, :, ::7] += 1e4
+    beside = day_offsets(past, HORIZON, shrinkage=30)[1]
+    assert np.abs(beside[[1, 5]] / alone[[1, 5]]).max() < 2
+
+
 @pytest.mark.parametrize("value", [0.0, 1e12, -1e12])
 def test_errors_of_any_size_give_finite_bands(value: float) -> None:
     past = _residuals(np.ones(SERIES))
