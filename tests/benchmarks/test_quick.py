@@ -13,7 +13,10 @@ from tests.benchmarks.__main__ import LONG, SUITES, measure, table
 @pytest.mark.timeout(600)  # a crowded machine is no failure
 @pytest.mark.parametrize("suite", [*SUITES, *LONG])
 def test_a_benchmark_tells_a_ratio(suite: str) -> None:
-    if suite in ("pages", "detection", "archetypes", "hours", "today", "regimes") and not pages.FOLDER.is_dir():
+    if (
+        suite in ("pages", "detection", "archetypes", "hours", "today", "regimes", "replanted")
+        and not pages.FOLDER.is_dir()
+    ):
         pytest.skip(f"no accuracy set in {pages.FOLDER}")
     rows = measure([suite], quick=True)
     assert rows
