@@ -38,7 +38,6 @@ from finops_ai.forecasting.teaching import Taught
 from finops_ai.forecasting.theta import Theta
 
 _LEARNED_SINCE = 0.06  # share by which days err less than the backtest's, made by a model that learned half a year less
-_UNSETTLED = 1.1  # by how much sums err more than the backtest's, whose windows knew their last days whole
 _CLAMP_DAYS = 90
 _REST_DAYS = 91
 _RESTS = 0.35  # share of days without cost that weekends and holidays do not reach: when it runs next is not known
@@ -185,7 +184,7 @@ def _totals(one: Outlook, days: Residuals, ends: NDArray[np.intp], shrinkage: in
     )
     spread = sum_offsets(past, horizon_days, shrinkage=shrinkage)[:, :, ends]
     goes_on = beyond.now[:, None] * (one.told != OVER)
-    units = (np.where(apart, UNSURE * unit, _UNSETTLED * own) for own in (one.below, one.above))
+    units = (np.where(apart, UNSURE * unit, own) for own in (one.below, one.above))
     sums, below, above = (np.cumsum(part, axis=1)[:, ends] for part in (one.point + goes_on, *units))
     lowest, highest = ((ends + 1) * limit[:, None] for limit in (one.lowest, one.highest))
     return np.clip(band(sums, below, above, spread), lowest[:, None], highest[:, None])
