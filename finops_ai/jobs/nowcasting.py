@@ -27,6 +27,8 @@ SOURCE = "source"
 LEAST_SHARE = 0.2
 """A day of which less than this is there is better forecast than completed."""
 
+_RESTS_ON_DOUBT = 1.1
+"""By how much a forecast of a sum errs more if the days it begins from are not whole."""
 _WIDTH = np.array([NormalDist().inv_cdf(level) for level in LEVELS])
 Key = tuple[Scope, str]
 
@@ -162,7 +164,7 @@ def with_days(one: Forecast, now: Nowcast | None) -> Forecast:
     """The forecast from the first day that is not whole: what was completed, then what is forecast.
 
     Completed days err together, for the same share is believed of each; that they and the forecast err independently is
-    assumed.
+    assumed. Sums are less sure than those of the backtest, whose windows knew their last days whole.
     """
     if now is None or now.days.end != one.days.start:
         return one
@@ -171,7 +173,7 @@ def with_days(one: Forecast, now: Nowcast | None) -> Forecast:
     so_far, unsure = float(now.mean.sum()), _WIDTH * float(now.spread.sum())
     totals = {now.days.end - timedelta(days=1): so_far + unsure}
     for day, values in one.total_quantiles.items():
-        away = values - values[MEDIAN]
+        away = _RESTS_ON_DOUBT * (values - values[MEDIAN])
         totals[day] = so_far + values[MEDIAN] + np.sign(_WIDTH) * np.hypot(away, unsure)
     quantiles = np.concatenate([begun, one.quantiles], axis=1)
     return replace(one, days=Days(now.days.start, one.days.end), quantiles=quantiles, total_quantiles=totals)
