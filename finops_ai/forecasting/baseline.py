@@ -50,8 +50,9 @@ class Parts:
         return self.level + self.trend + self.weekday + self.year + self.month
 
     def without(self, free: NDArray[np.bool_]) -> Parts:
-        """The same, but for days that are `free` by their place in the month."""
-        return replace(self, month=np.where(free, self.month - self.total(), self.month))
+        """The same, but nothing on days that are `free` by their place in the month."""
+        usual = self.level + self.trend + self.weekday + self.year
+        return replace(self, month=np.where(free, -usual, self.month)) if free.any() else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -263,9 +264,8 @@ class Baseline:
         _, state = self._walk(history, start, 0, frozenset())
         days = history.shape[1]
         quotas = Quotas.of(history.T, self.settings.small_cost, start, horizon_days)
-        free = np.zeros((horizon_days, len(history)), dtype=np.bool_)
-        free[:, quotas.rows] = quotas.ahead(days, horizon_days)
-        return state.project(Places.of(start + timedelta(days=days), horizon_days)).without(free)
+        place = Places.of(start + timedelta(days=days), horizon_days)
+        return state.project(place).without(quotas.ahead(days, horizon_days))
 
     def _walk(
         self, history: FloatArray, start: date, horizon_days: int, origins: frozenset[int]
@@ -277,8 +277,7 @@ class Baseline:
         known = np.isfinite(by_day)
         x = compress(np.where(known, by_day, 0.0), small)
         quotas = Quotas.of(by_day, small, start, horizon_days)
-        free = np.zeros_like(known)
-        free[:, quotas.rows] = quotas.expected(days)
+        free = quotas.expected(days)
         known &= ~free
         state = _State(n, self.settings)
         expected, earlier = np.empty_like(x), np.empty_like(x)
@@ -286,9 +285,8 @@ class Baseline:
         today = list(place.each())
         for t in range(days + 1):
             if t in origins:
-                ahead = expand(state.project(place.part(t, t + horizon_days)).total(), small)
-                ahead[:, quotas.rows] = np.where(quotas.ahead(t, horizon_days), 0.0, ahead[:, quotas.rows])
-                rolling[t] = ahead.T
+                parts = state.project(place.part(t, t + horizon_days))
+                rolling[t] = expand(parts.without(quotas.ahead(t, horizon_days)).total(), small).T
             if t < days:
                 fresh = state.seen == 0
                 expected[t], earlier[t] = state.learn(x[t], by_day[t] / small, known[t], *today[t])

@@ -20,12 +20,14 @@ _WORKS = 0.5  # share of the days after them that cost something
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Quotas:
-    """Which days are expected to be free, by what was known before each; series that have no quota take no part.
+    """Which days of `size` series are expected to be free, by what was known before each.
 
-    `month` and `day` (days,) number the months and tell how many days of it went before; `due` (months, rows) is how
-    many days of a month are free by the three before it, and `begun` (days, rows) whether any cost before that day.
+    `month` and `day` (days,) number the months and tell how many days of it went before. Of the `rows` that may have a
+    quota, `due` (months, rows) is how many days of a month are free by the three before it, and `begun` (days, rows)
+    whether any day of the month cost something before.
     """
 
+    size: int
     rows: IntArray
     month: IntArray
     day: IntArray
@@ -57,20 +59,21 @@ class Quotas:
         due = np.zeros_like(free)
         for m in range(_MONTHS, len(free)):
             due[m] = free[m - _MONTHS : m].min(axis=0)
-        return cls(rows, month, day, due, begun)
+        return cls(by_day.shape[1], rows, month, day, due, begun)
 
     def expected(self, days: int) -> BoolArray:
-        """Of the first `days` days those that were expected to be free, (days, rows)."""
-        found: BoolArray = (self.day[:days, None] < self.due[self.month[:days]]) & ~self.begun[:days]
-        return found
+        """Of the first `days` days those that were expected to be free, (days, series)."""
+        return self._of_all((self.day[:days, None] < self.due[self.month[:days]]) & ~self.begun[:days])
 
     def ahead(self, origin: int, horizon_days: int) -> BoolArray:
-        """Days from `origin` on that will be free, as far as the days before it can tell, (horizon_days, rows)."""
+        """Days from `origin` on that will be free, as far as the days before it can tell, (horizon_days, series)."""
         later = slice(origin, origin + horizon_days)
-        mine = self.month[later] == self.month[origin]
-        found: BoolArray = (self.day[later, None] < self.due[self.month[origin]]) & ~(
-            mine[:, None] & self.begun[origin]
-        )
+        over = (self.month[later] == self.month[origin])[:, None] & self.begun[origin]
+        return self._of_all((self.day[later, None] < self.due[self.month[origin]]) & ~over)
+
+    def _of_all(self, free: BoolArray) -> BoolArray:
+        found = np.zeros((len(free), self.size), dtype=np.bool_)
+        found[:, self.rows] = free
         return found
 
     def used_up(self, at: int) -> Iterator[tuple[int, slice]]:
