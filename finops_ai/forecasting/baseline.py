@@ -8,7 +8,7 @@ day's expectation is made from earlier days only and every rolling origin of a b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
@@ -19,9 +19,11 @@ from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.first_weeks import FirstWeeks, Lesson
 from finops_ai.forecasting.following import Following
+from finops_ai.forecasting.fortnights import Fortnights
 from finops_ai.forecasting.lasting import WEEK, Lasting
 from finops_ai.forecasting.monthly import ALIKE, Monthly
 from finops_ai.forecasting.newest import Newest
+from finops_ai.forecasting.parts import Parts
 from finops_ai.forecasting.position import Places
 from finops_ai.forecasting.quotas import Quotas
 from finops_ai.forecasting.rests import Rests
@@ -34,25 +36,6 @@ _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are cli
 _LEAST_ERROR = 0.01
 _RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
 _CHUNK = 4096  # series per pass: many for each call of an array operation, few for their state to stay in the cache
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Parts:
-    """What a projection is made of, each of shape (horizon_days, series), on the compressed scale."""
-
-    level: FloatArray
-    trend: FloatArray
-    weekday: FloatArray
-    year: FloatArray
-    month: FloatArray
-
-    def total(self) -> FloatArray:
-        return self.level + self.trend + self.weekday + self.year + self.month
-
-    def without(self, free: NDArray[np.bool_]) -> Parts:
-        """The same, but nothing on days that are `free` by their place in the month."""
-        usual = self.level + self.trend + self.weekday + self.year
-        return replace(self, month=np.where(free, -usual, self.month)) if free.any() else self
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +61,7 @@ class _State:
     rests: Rests = field(init=False)
     lasting: Lasting = field(init=False)
     following: Following = field(init=False)
+    fortnights: Fortnights = field(init=False)
     first_weeks: FirstWeeks = field(init=False)
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
@@ -92,7 +76,7 @@ class _State:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.monthly = np.zeros((7, n)), Monthly(n)
-        self.newest, self.seasons, self.rests = Newest(REACH, n), Seasons(n), Rests(n)
+        self.newest, self.seasons, self.rests, self.fortnights = Newest(REACH, n), Seasons(n), Rests(n), Fortnights(n)
         self.lasting, self.following, self.first_weeks = Lasting(n), Following(n), FirstWeeks(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
@@ -125,7 +109,7 @@ class _State:
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, days + 1))
         level = np.broadcast_to(self.level, (days, self.size))
         trend = fade[:, None] * (self.slope() - self.lasting.rate) + self.lasting.ahead(days)
-        weekday = self.weekday[place.weekday]
+        weekday = self.weekday[place.weekday] + self.fortnights.ahead(self.day, days)
         year = np.array([self.year_effect(w, s, r) for w, _, s, r in place.each()]).reshape(level.shape)
         usual = level + trend + weekday + year
         noise = self.settings.month_noise * self.error
@@ -158,9 +142,11 @@ class _State:
             self.level[first] = x[first]
             self.levels[:, first] = x[first]
         slope, year = self.slope(), self.year_effect(weekday, season, rest)
-        usual = self.level + slope + self.weekday[weekday] + year
+        fortnight = self.fortnights.effect(self.day)
+        week = self.weekday[weekday] + fortnight
+        usual = self.level + slope + week + year
         effect = self.monthly.effect(usual, slot, s.month_noise * self.error)
-        habit = self.weekday[weekday] + year + effect
+        habit = week + year + effect
         expected = self.level + slope + habit
         earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
         surprise = np.where(known, x - expected, 0.0)
@@ -182,10 +168,11 @@ class _State:
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
-        self.newest.add(np.where(known, x - self.weekday[weekday] - effect, np.nan))
+        self.newest.add(np.where(known, x - self.weekday[weekday] - fortnight - effect, np.nan))
         self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
+        self.fortnights.learn(self.day, surprise + fortnight, known)
         self.following.learn(lesson, teaches)
         self._begin(self.first_weeks.learn(x, known, weekday, self.weekday, self.seen))
         self.seen += known

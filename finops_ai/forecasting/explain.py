@@ -11,8 +11,9 @@ from finops_ai.domain.expectation import expand
 from finops_ai.domain.forecast import Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.series import CostSeries, FloatArray
-from finops_ai.forecasting.baseline import Baseline, Parts
+from finops_ai.forecasting.baseline import Baseline
 from finops_ai.forecasting.matrix import Group, align
+from finops_ai.forecasting.parts import Parts
 from finops_ai.forecasting.prophet import NoFit, ProphetForecaster, components
 from finops_ai.forecasting.settings import ForecastSettings
 
