@@ -64,7 +64,8 @@ def _split(line: str) -> tuple[str, list[str]]:
 
 
 def _matches(pattern: str, path: str) -> bool:
-    """As .gitignore matches, without negation and sets."""
+    """As .gitignore matches, without negation and sets; what is no pattern matches nothing."""
+    from pathspec.patterns.gitignore.base import GitIgnorePatternError
     from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     if pattern.startswith("!") or not pattern.strip("/"):
@@ -73,4 +74,7 @@ def _matches(pattern: str, path: str) -> bool:
     # A star at the end of a path owns the files of that folder only, not what lies below.
     if folder and "*" not in folder and "/" in path.removeprefix(folder):
         return False
-    return GitIgnoreSpecPattern(pattern).match_file(path) is not None
+    try:
+        return GitIgnoreSpecPattern(pattern).match_file(path) is not None
+    except GitIgnorePatternError:
+        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from finops_ai.forges.codeowners import owners
@@ -76,6 +76,7 @@ def test_several_paths_name_everybody_once() -> None:
 
 
 @given(text=st.text(), path=st.text(min_size=1), syntax=st.sampled_from(["last", "sections", "all"]))
+@example(text="\\", path="0", syntax="last")
 def test_no_text_breaks_it_and_owners_are_plain(text: str, path: str, syntax: str) -> None:
     for owner in owners(text, [path], syntax):
         assert not set(owner) & set(" \n<>`[]()#!*")
