@@ -18,7 +18,7 @@ import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from finops_ai.domain.errors import Malformed, Problem
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
-from finops_ai.domain.series import FloatArray
+from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.nowcast import AGES, Revisions
 
 SERIES_KEY = "series_id"
@@ -135,6 +135,20 @@ class Split:
             ),
             announced=tuple(one for one in self.announced if one.scope.pairs[0][1] in keys),
         )
+
+
+def cost_series(scope: Scope, first: date, costs: FloatArray, origin: date) -> CostSeries:
+    """A series as the ledger would hand it: from its first day on the bill; a day without one inside is a gap."""
+    known = np.flatnonzero(np.isfinite(costs))
+    begin = int(known[0]) if len(known) else len(costs)
+    return CostSeries(
+        scope=scope,
+        cost_basis="billed",
+        currency="USD",
+        days=Days(first + timedelta(days=begin), origin),
+        values=costs[begin:],
+        complete_through=origin - timedelta(days=1),
+    )
 
 
 def read_split(folder: Path) -> Split:

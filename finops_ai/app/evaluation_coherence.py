@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from finops_ai.app.evaluation import Split
-from finops_ai.app.evaluation_forecast import HORIZON_DAYS, SETTLING_DAYS, chosen_origins, cost_series
+from finops_ai.app.evaluation import Split, cost_series
+from finops_ai.app.evaluation_forecast import HORIZON_DAYS, SETTLING_DAYS, chosen_origins
 from finops_ai.domain.forecast import BANDS, MEDIAN, Forecast
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.scope import Scope

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from finops_ai.app.evaluation import Split
+from finops_ai.app.evaluation import Split, cost_series
 from finops_ai.config.schema import Detect
 from finops_ai.config.values import ANY_CURRENCY
 from finops_ai.detection.hours import alerts, judge_hours
@@ -30,12 +30,10 @@ from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.verdicts import Verdicts, judge
 from finops_ai.domain.episode import Episode, Severity
 from finops_ai.domain.errors import UsageError
-from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries
 from finops_ai.forecasting.nowcast import completeness
 
 COLUMNS = ("series_id", "date", "known_on", "score", "alert")
-CURRENCY = "USD"
 VIEWS = 3
 """Each day is judged on so many mornings: half there, nearly whole, whole."""
 
@@ -130,22 +128,10 @@ def series_of(split: Split, morning: int) -> list[CostSeries]:
     """The split's series as known on `morning`, each from its first charge as in the ledger; NaN where nothing was on
     the bill. Only the age of a day tells how complete it is, so that all are taken as incomplete until `Filling` says
     more."""
+    first = split.first.date()
+    origin = first + timedelta(days=morning)
     known = split.log.as_of(morning)
-    first, end = (split.first.date() + timedelta(days=day) for day in (0, morning))
-    found = []
-    for i, costs in enumerate(known):
-        begun = int(np.append(np.isfinite(costs), True).argmax())
-        found.append(
-            CostSeries(
-                scope=split.scope(i),
-                cost_basis="effective",
-                currency=CURRENCY,
-                days=Days(first + timedelta(days=begun), end),
-                values=costs[begun:],
-                complete_through=end - timedelta(days=1),
-            )
-        )
-    return found
+    return [cost_series(split.scope(i), first, costs, origin) for i, costs in enumerate(known)]
 
 
 def verdicts_of(split: Split, morning: int) -> list[Verdicts]:

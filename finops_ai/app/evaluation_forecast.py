@@ -11,14 +11,9 @@ from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from finops_ai.app.evaluation import Split
+from finops_ai.app.evaluation import Split, cost_series
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import LEVELS, Forecast
-from finops_ai.domain.period import Days
-from finops_ai.domain.scope import Scope
-from finops_ai.domain.series import CostSeries, FloatArray
 from finops_ai.forecasting.believed import believe
 from finops_ai.forecasting.nowcast import nowcast
 from finops_ai.forecasting.run import UNKNOWN, forecast_all
@@ -117,20 +112,6 @@ def morning(split: Split, origin: date, *, settings: ForecastSettings) -> _Morni
         series, horizon_days=HORIZON_DAYS, issued_on=origin, settings=settings, announced=split.announced
     )
     return _Morning(origin=origin, found=found)
-
-
-def cost_series(scope: Scope, first: date, costs: FloatArray, origin: date) -> CostSeries:
-    """A series as the ledger would hand it: from its first day on the bill; a day without one inside is a gap."""
-    known = np.flatnonzero(np.isfinite(costs))
-    begin = int(known[0]) if len(known) else len(costs)
-    return CostSeries(
-        scope=scope,
-        cost_basis="billed",
-        currency="USD",
-        days=Days(first + timedelta(days=begin), origin),
-        values=costs[begin:],
-        complete_through=origin - timedelta(days=1),
-    )
 
 
 def _each(work: Callable[[date], _Morning], origins: Sequence[date], jobs: int) -> Iterator[_Morning]:

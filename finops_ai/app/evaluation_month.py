@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from finops_ai.app.evaluation import Split
-from finops_ai.app.evaluation_forecast import morning
+from finops_ai.app.evaluation_forecast import SETTLING_DAYS, morning
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.forecast import BANDS, MEDIAN
 from finops_ai.domain.period import BillingPeriod, Days
@@ -24,7 +24,6 @@ from finops_ai.forecasting.nowcast import AGES, nowcast
 from finops_ai.forecasting.settings import ForecastSettings
 from finops_ai.jobs.nowcasting import Nowcast, with_days
 
-SETTLING_DAYS = 4
 _LEAST = 1.0  # months that cost less say nothing in per cent
 _BAR = 400  # marks for an error of 100 %: a mark is a quarter of a per cent
 _WIDEST = 60

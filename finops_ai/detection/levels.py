@@ -71,7 +71,7 @@ def _gone_on(episode: Episode, series: CostSeries, settings: DetectSettings) -> 
 
 def _days_after(episode: Episode, series: CostSeries) -> FloatArray:
     first = (episode.last_day + timedelta(days=1) - series.days.start).days
-    return series.complete_values[first:] if first >= 0 else series.complete_values[:0]
+    return series.charged[first : len(series.complete_days)] if first >= 0 else series.charged[:0]
 
 
 def _line(episode: Episode) -> float:

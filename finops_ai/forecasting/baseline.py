@@ -53,6 +53,7 @@ class _State:
 
     size: int
     settings: ForecastSettings
+    quotas: Quotas
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
     monthly: Monthly = field(init=False)
@@ -119,7 +120,7 @@ class _State:
             trend=trend,
             weekday=weekday,
             year=year,
-            month=np.array(month).reshape(level.shape),
+            month=np.where(self.quotas.ahead(self.day, days), -usual, np.array(month).reshape(level.shape)),
         )
 
     def learn(
@@ -172,6 +173,7 @@ class _State:
         self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
+        self.monthly.forget(self.quotas.used_up(self.day))
         self.fortnights.learn(self.day, surprise + fortnight, known)
         self.following.learn(lesson, teaches)
         self._begin(self.first_weeks.learn(x, known, weekday, self.weekday, self.seen))
@@ -248,11 +250,9 @@ class Baseline:
 
     def parts(self, history: FloatArray, start: date, horizon_days: int) -> Parts:
         """What the forecast after `history` (series, days) is made of."""
-        _, state = self._walk(history, start, 0, frozenset())
-        days = history.shape[1]
-        quotas = Quotas.of(history.T, self.settings.small_cost, start, horizon_days)
-        place = Places.of(start + timedelta(days=days), horizon_days)
-        return state.project(place).without(quotas.ahead(days, horizon_days))
+        _, state = self._walk(history, start, horizon_days, frozenset())
+        end = start + timedelta(days=history.shape[1])
+        return state.project(Places.of(end, horizon_days))
 
     def _walk(
         self, history: FloatArray, start: date, horizon_days: int, origins: frozenset[int]
@@ -266,19 +266,16 @@ class Baseline:
         quotas = Quotas.of(by_day, small, start, horizon_days)
         free = quotas.expected(days)
         known &= ~free
-        state = _State(n, self.settings)
+        state = _State(n, self.settings, quotas)
         expected, earlier = np.empty_like(x), np.empty_like(x)
         rolling: dict[int, FloatArray] = {}
         today = list(place.each())
         for t in range(days + 1):
             if t in origins:
-                parts = state.project(place.part(t, t + horizon_days))
-                rolling[t] = expand(parts.without(quotas.ahead(t, horizon_days)).total(), small).T
+                rolling[t] = expand(state.project(place.part(t, t + horizon_days)).total(), small).T
             if t < days:
                 fresh = state.seen == 0
                 expected[t], earlier[t] = state.learn(x[t], by_day[t] / small, known[t], *today[t])
                 expected[t, fresh] = earlier[t, fresh] = np.nan
-                for row, slots in quotas.used_up(t):
-                    state.monthly.forget(row, slots)
         expected[free] = earlier[free] = 0.0
         return Walk(expand(expected, small).T, expand(earlier, small).T, rolling), state

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from finops_ai.domain.days_off import NONE, days_off
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.position import in_months
 
 _TINY = 1e-9
 _LEVEL_DAYS, _LONG_DAYS, _YEAR_DAYS = 28, 91, 365
@@ -31,10 +32,7 @@ class Lookback:
         self.values = values
         self.size, self.days = values.shape
         all_days = np.datetime64(start, "D") + np.arange(self.days + horizon_days)
-        month = all_days.astype("datetime64[M]")
-        self.month = month.astype(np.intp)
-        self.since_start = (all_days - month.astype("datetime64[D]")).astype(np.intp)
-        self.to_end = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - all_days).astype(np.intp) - 1
+        self.month, self.since_start, self.to_end = in_months(start, self.days + horizon_days)
         self.weekday = (all_days.astype(np.intp) + 3) % 7
         self.off = days_off(all_days) != NONE
         self.changes = changes if changes is not None else np.zeros((self.size, self.days + horizon_days), bool)

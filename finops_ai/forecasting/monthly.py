@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -51,6 +53,7 @@ class Monthly:
         np.copyto(kept[1, 0], cost, where=known)
         np.copyto(kept[2, 0], usual, where=known)
 
-    def forget(self, row: int, slots: slice) -> None:
-        """What the series `row` did on these places in the month is over."""
-        self._kept[slots, :, :, row] = 0.0
+    def forget(self, over: Iterable[tuple[int, slice]]) -> None:
+        """What these series did on these places in the month is `over`."""
+        for row, slots in over:
+            self._kept[slots, :, :, row] = 0.0

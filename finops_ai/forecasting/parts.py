@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from finops_ai.domain.series import FloatArray
 
@@ -22,8 +19,3 @@ class Parts:
 
     def total(self) -> FloatArray:
         return self.level + self.trend + self.weekday + self.year + self.month
-
-    def without(self, free: NDArray[np.bool_]) -> Parts:
-        """The same, but nothing on days that are `free` by their place in the month."""
-        usual = self.level + self.trend + self.weekday + self.year
-        return replace(self, month=np.where(free, -usual, self.month)) if free.any() else self

@@ -48,12 +48,18 @@ def weekdays(start: date, days: int) -> NDArray[np.intp]:
     return (start.weekday() + np.arange(days)) % 7
 
 
-def month_slots(start: date, days: int) -> NDArray[np.intp]:
-    """Slot of each day in its month, shape (days,): day of month - 1, or 28 + days to month end for the last three."""
+def in_months(start: date, days: int) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
+    """Of `days` days from `start`: months since 1970, and the days of the month before and after each; (days,) each."""
     day = np.datetime64(start, "D") + np.arange(days)
     month = day.astype("datetime64[M]")
-    since_start = (day - month.astype("datetime64[D]")).astype(np.intp)
-    to_end = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - day).astype(np.intp) - 1
+    before = (day - month.astype("datetime64[D]")).astype(np.intp)
+    after = ((month + np.timedelta64(1, "M")).astype("datetime64[D]") - day).astype(np.intp) - 1
+    return month.astype(np.intp), before, after
+
+
+def month_slots(start: date, days: int) -> NDArray[np.intp]:
+    """Slot of each day in its month, shape (days,): day of month - 1, or 28 + days to month end for the last three."""
+    _, since_start, to_end = in_months(start, days)
     return np.where(to_end <= 2, 28 + to_end, since_start)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.position import in_months
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
@@ -37,10 +38,8 @@ class Quotas:
     @classmethod
     def of(cls, by_day: FloatArray, small_cost: float, start: date, days_ahead: int) -> Quotas:
         """From costs (days, series), NaN where not known; what is at most `small_cost` is nothing."""
-        dates = np.datetime64(start, "D") + np.arange(len(by_day) + days_ahead + 1)
-        months = dates.astype("datetime64[M]")
-        month = (months - months[0]).astype(np.intp)
-        day = (dates - months.astype("datetime64[D]")).astype(np.intp)
+        month, day, _ = in_months(start, len(by_day) + days_ahead + 1)
+        month -= month[0]
         firsts = np.flatnonzero(day[: len(by_day)] == 0)
         opening = [by_day[first : first + _LEAST] for first in firsts.tolist()]
         rests = np.array([~(part > small_cost).any(axis=0) for part in opening]).reshape(len(opening), by_day.shape[1])

@@ -21,6 +21,7 @@ import pandas as pd
 
 from finops_ai.app import evaluation_detection as production
 from finops_ai.app.evaluation import Split, read_split
+from finops_ai.app.evaluation_forecast import SETTLING_DAYS
 from finops_ai.domain.series import FloatArray
 from tests.benchmarks.judge import judge
 from tests.benchmarks.pages import FOLDER
@@ -32,7 +33,7 @@ _TIED = ("lost_tags", "tag_inflow")
 _APART, _LEARNING = 10, 21  # days between incidents of a series and after its first day, and before one in its training
 _BEFORE, _LEAST = 60, 3  # days before an incident that tell its level, by those that cost something: so many at least
 _IDLE = 0.3  # of the level: what costs less is idle, and an excess there is in proportion to the level
-_SETTLED, _TRIES, _QUICK_DAYS = 4, 400, 60
+_TRIES, _QUICK_DAYS = 400, 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +54,7 @@ class Bills:
 
     def __init__(self, split: Split, folder: Path) -> None:
         self.split = split
-        self.final = np.nan_to_num(split.log.as_of(split.log.steps + _SETTLED))
+        self.final = np.nan_to_num(split.log.as_of(split.log.steps + SETTLING_DAYS))
         with (folder / "events.csv").open(encoding="utf-8", newline="") as file:
             self.events: list[dict[str, Any]] = list(csv.DictReader(file))
         excess = pd.read_parquet(folder / "excess.parquet").sort_values("day")
