@@ -5,9 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import re
-import shutil
 import tempfile
-import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +25,7 @@ from finops_ai.sources.mapping import (
     text_literal,
 )
 from finops_ai.sources.parts import Whole, verify
+from finops_ai.world.scratch import Scratch
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -58,17 +57,16 @@ class Staged:
 
 
 class _Instance:
-    """A DuckDB bounded in memory, with room to spill to."""
+    """A DuckDB bounded in memory, with a folder to spill to, in which those of its scans lie as well."""
 
     def __init__(self) -> None:
         import duckdb
 
-        self.spill = tempfile.mkdtemp(prefix="finops-spill-")
-        weakref.finalize(self, shutil.rmtree, self.spill, ignore_errors=True)
+        self.scratch = Scratch("scan")
         options: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": MEMORY_LIMIT,
             "threads": THREADS,
-            "temp_directory": self.spill,
+            "temp_directory": str(self.scratch.path),
             "autoinstall_known_extensions": False,
         }
         self.con = duckdb.connect(config=options)
@@ -88,8 +86,8 @@ def engine(*, kept: bool = True) -> Iterator[Engine]:
     """
     import duckdb
 
-    with tempfile.TemporaryDirectory(prefix="finops-scan-", ignore_cleanup_errors=True) as folder:
-        instance = _idle_one() if kept else _Instance()
+    instance = _idle_one() if kept else _Instance()
+    with tempfile.TemporaryDirectory(dir=instance.scratch.path, ignore_cleanup_errors=True) as folder:
         con, is_sound = instance.con.cursor(), False
         try:
             con.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false; SET preserve_insertion_order = false")
@@ -109,10 +107,13 @@ def engine(*, kept: bool = True) -> Iterator[Engine]:
 
 
 def _idle_one() -> _Instance:
-    try:
-        return _idle.pop()
-    except IndexError:
-        return _Instance()
+    while True:
+        try:
+            instance = _idle.pop()
+        except IndexError:
+            return _Instance()
+        if instance.scratch.path.is_dir():  # else whoever tidies the temporary folder took it while nothing was read
+            return instance
 
 
 def _bytes_in(folder: str) -> int:
