@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
-import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +13,7 @@ from finops_ai.sources.gcp_fields import REQUIRED, duck_type, flat_columns
 from finops_ai.sources.mapping import Cell, missing_column, plain, quoted, text_literal
 from finops_ai.sources.parts import Whole, unpack, verify
 from finops_ai.sources.staging import Engine, engine, text_columns, text_to_parquet, unreadable
+from finops_ai.world.scratch import Scratch
 
 JSON_FIELDS = {
     "billing_account_id": "VARCHAR",
@@ -73,15 +71,14 @@ class LaidOut:
     """Extracts laid out once each, for as long as this lives."""
 
     def __init__(self) -> None:
-        self._folder: Path | None = None
+        self._folder: Scratch | None = None
         self._flat: dict[tuple[str, str], Flat] = {}
 
     def file(self, name: str, etag: str, path: Path, extract: str) -> Flat:
         if self._folder is None:
-            self._folder = Path(tempfile.mkdtemp(prefix="finops-gcp-"))
-            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+            self._folder = Scratch("gcp")
         if (name, etag) not in self._flat:
-            target = self._folder / f"{len(self._flat):06d}.parquet"
+            target = self._folder.path / f"{len(self._flat):06d}.parquet"
             self._flat[name, etag] = Flat(path=target, months=lay_out(name, path, extract, target))
         return self._flat[name, etag]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from finops_ai.sources.mapping import Labels, LineMapping, fingerprint_keep
 from finops_ai.sources.opencost_answers import Reader, answer, months
 from finops_ai.sources.opencost_api import ANSWERS, Api, Question
 from finops_ai.world.recordings import recording
+from finops_ai.world.scratch import scratch
 from finops_ai.world.secrets import SecretRef
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
@@ -161,8 +161,8 @@ class OpenCost:
 
     def charges(self, delivery: Delivery) -> Scan:
         told = self.settings
-        with tempfile.TemporaryDirectory(prefix="finops-answers-") as folder:
-            reader = Reader(scratch=Path(folder), keep=self.keep, currency=told.currency, cluster=told.cluster)
+        with scratch("answers") as folder:
+            reader = Reader(scratch=folder, keep=self.keep, currency=told.currency, cluster=told.cluster)
             scan = read(
                 delivery,
                 self.store,
@@ -182,10 +182,10 @@ class OpenCost:
         periods: dict[BillingPeriod, list[ObjectInfo]] = {}
         problems: list[Problem] = []
         answers = [info for info in listed if info.key.lower().endswith(SUFFIXES)]
-        with tempfile.TemporaryDirectory(prefix="finops-answers-") as folder:
+        with scratch("answers") as folder:
             for info in answers:
                 try:
-                    for period in self._months(info, Path(folder)):
+                    for period in self._months(info, folder):
                         periods.setdefault(period, []).append(info)
                 except Malformed as error:
                     problems += error.problems

@@ -5,12 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -23,6 +21,7 @@ from finops_ai.sources.fetch import fingerprint
 from finops_ai.sources.mapping import LineMapping, fingerprint_keep
 from finops_ai.sources.meters import Cost, Used, joined, table
 from finops_ai.sources.pages import Bucket, Page
+from finops_ai.world.scratch import scratch
 from finops_ai.world.world import ObjectInfo, ObjectStore, World
 
 MOST_PAGES = 1_000
@@ -187,8 +186,8 @@ def scan_pages(told: Sequence[Page], provider: Provider, keep: Keep, period: Bil
     within = {name: [one for one in of_report if one.day in period.days] for name, of_report in buckets.items()}
     answers = provider.answers(within)
     lines = joined(answers.costs, answers.uses)
-    with tempfile.TemporaryDirectory(prefix="finops-reports-") as folder:
-        file = Path(folder) / "lines.parquet"
+    with scratch("reports") as folder:
+        file = folder / "lines.parquet"
         parquet.write_table(table(lines), file)
         name = told[0].place.file if len({page.place.file for page in told}) == 1 else f"{len(told)} pages"
         found = scan([(name, file)], provider.mapping, keep)

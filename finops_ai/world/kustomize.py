@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,6 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from finops_ai.domain.errors import Rejected, Unavailable
+from finops_ai.world.scratch import scratch
 
 TIMEOUT_SECONDS = 60
 NAMES = ("kustomization.yaml", "kustomization.yml", "Kustomization")
@@ -42,23 +42,23 @@ def render(files: Mapping[str, str], folder: str) -> str:
     for path, text in files.items():
         if PurePosixPath(path).name in NAMES:
             _check(path, text)
-    with tempfile.TemporaryDirectory(prefix="finops-kustomize-") as root:
-        _write(Path(root), files)
-        place = Path(root, *PurePosixPath(folder).parts)
+    with scratch("kustomize") as root:
+        _write(root, files)
+        place = root.joinpath(*PurePosixPath(folder).parts)
         try:
             done = subprocess.run(  # noqa: S603 - no shell, a fixed program, a path of our own making
                 [kubectl, "kustomize", "--load-restrictor", "LoadRestrictionsNone", str(place)],
                 capture_output=True,
                 timeout=TIMEOUT_SECONDS,
                 # No path to git, no home, no proxy: nothing can be fetched and nothing of ours is seen.
-                env={"PATH": "/nonexistent", "HOME": root, "KUBECONFIG": "/nonexistent"},
+                env={"PATH": "/nonexistent", "HOME": str(root), "KUBECONFIG": "/nonexistent"},
                 stdin=subprocess.DEVNULL,
                 check=False,
             )
         except subprocess.TimeoutExpired:
             raise Rejected(f"{folder}: kubectl kustomize took longer than {TIMEOUT_SECONDS} s") from None
     if done.returncode:
-        lines = done.stderr.decode("utf-8", "replace").replace(root, "").strip().splitlines()
+        lines = done.stderr.decode("utf-8", "replace").replace(str(root), "").strip().splitlines()
         raise Rejected(f"{folder or '.'}: kubectl kustomize: {(lines or ['no reason given'])[-1][:300]}")
     return done.stdout.decode("utf-8", "replace")
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finops_ai.domain.errors import ConfigError, Unavailable
+from finops_ai.world.scratch import Scratch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +53,7 @@ class Spark:
         self.master = master
         self.memory = memory
         self._session: SparkSession | None = None
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Scratch | None = None
 
     @property
     def is_local(self) -> bool:
@@ -75,7 +74,7 @@ class Spark:
             self._session.stop()
             self._session = None
         if self._folder is not None:
-            self._folder.cleanup()
+            self._folder.close()
             self._folder = None
 
     def _started(self) -> SparkSession:
@@ -86,15 +85,16 @@ class Spark:
                     from pyspark.sql import SparkSession
             except ImportError:
                 raise ConfigError("the engine spark needs PySpark: install finops-gitops-ledger[spark]") from None
-            self._folder = tempfile.TemporaryDirectory(prefix="finops-spark-", ignore_cleanup_errors=True)
-            quiet = Path(self._folder.name, "log4j2.properties")
+            self._folder = Scratch("spark")
+            quiet = self._folder.path / "log4j2.properties"
             quiet.write_text(QUIET, encoding="utf-8")
             java = f"-Dlog4j2.configurationFile={quiet.as_uri()} -Duser.timezone=UTC"
             options = OPTIONS | (ON_THIS_MACHINE if self.is_local else {})
             builder = SparkSession.builder.master(self.master).appName("finops-ai")
             for name, value in options.items():
                 builder = builder.config(name, value)
-            builder = builder.config("spark.driver.memory", self.memory).config("spark.local.dir", self._folder.name)
+            builder = builder.config("spark.local.dir", str(self._folder.path))
+            builder = builder.config("spark.driver.memory", self.memory)
             try:
                 with _hushed():
                     self._session = builder.config("spark.driver.extraJavaOptions", java).getOrCreate()
