@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from finops_ai.app.focus_rows import COLUMNS
 from finops_ai.domain.errors import UsageError
 from finops_ai.domain.focus import AMOUNTS, INSTANTS
+from finops_ai.world.scratch import scratch
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,13 +30,11 @@ def writing(file: Path) -> Iterator[Write]:
     """
     if not file.name.endswith((".csv", ".csv.gz", ".parquet")):
         raise UsageError(f"{file.name}: end the name with .csv, .csv.gz or .parquet")
-    new = file.with_name(f".{os.getpid()}.{file.name}")
-    try:
+    with scratch("export", within=file.parent) as folder:
+        new = folder / file.name
         with ExitStack() as stack:
             yield (_parquet if new.suffix == ".parquet" else _csv)(new, stack)
         new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
 
 
 def _csv(file: Path, stack: ExitStack) -> Write:
