@@ -188,7 +188,7 @@ doubles = st.lists(
     ),
     max_size=200,
 )
-few = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=8, suppress_health_check=list(HealthCheck))
 
 
 @few

@@ -331,7 +331,7 @@ def test_the_hosts_published_example_of_a_signature() -> None:
 ODD = st.text(max_size=40) | st.sampled_from(["'", '"', "%00", "../..", "🦊", "ep-fuzz", "x_cost_center", "tag:a"])
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(path=ODD, query=st.dictionaries(st.sampled_from(["as_of", "state", "group_by", "where", "start", "end"]), ODD))
 def test_no_request_breaks_the_server(site: Site, path: str, query: dict[str, str]) -> None:
 

@@ -269,7 +269,7 @@ def test_two_loads_of_one_source_queue_and_both_are_kept(ledger: sa.Engine) -> N
 AMOUNTS = st.decimals(min_value=-(10**15), max_value=10**15, places=18, allow_nan=False, allow_infinity=False)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(costs=st.lists(st.tuples(AMOUNTS, st.sampled_from(["USD", "EUR"])), min_size=1, max_size=20))
 def test_the_ledger_holds_every_cost_to_the_last_digit(
     ledger_of_module: sa.Engine, costs: list[tuple[Decimal, str]]

@@ -185,7 +185,7 @@ CHARGES = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(rows=CHARGES, keys=st.sets(st.sampled_from(["day", "x_cost_center", "charge_category"])))
 def test_any_grouping_gives_the_sums_of_plain_python(ledger_of_module: sa.Engine, rows: Any, keys: set[str]) -> None:
     names = ("day", "billed", "currency", "x_cost_center", "charge_category")

@@ -126,7 +126,7 @@ def test_scores_of_some_days(ledger: sa.Engine) -> None:
     assert findings.scores(ledger, days, MONDAY) == [a_score(date(2026, 4, 2))]
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 @given(episode=EPISODES, forecast=forecasts(), day=st.integers(1, 28))
 def test_anything_comes_back_as_it_was_recorded(
     ledger_of_module: sa.Engine, episode: Episode, forecast: Forecast, day: int

@@ -54,7 +54,7 @@ ROWS = st.builds(
     proved_on=st.none() | DAYS,
     utilisation=MAPS,
 )
-MODEST = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+MODEST = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def test_each_merge_waits_to_be_kept_once(ledger: sa.Engine) -> None:

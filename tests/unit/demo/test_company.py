@@ -145,7 +145,7 @@ def test_the_bill_has_what_bills_have(company):
     assert all(fee.start.day == 1 for fee in lines if fee.kind in ("Fee", "RIFee", "Tax"))
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     as_of=st.dates(date(2024, 1, 1), date(2030, 12, 31)),
     days=st.integers(min_value=20, max_value=70),

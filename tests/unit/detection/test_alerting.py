@@ -259,7 +259,7 @@ def _episodes(day: int, told: Sequence[tuple[int, int, bool]]) -> list[Episode]:
     return list(made.values())
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     mornings=MORNINGS,
     pages=st.integers(0, 4),

@@ -75,7 +75,7 @@ def test_a_budget_that_is_gone_ends_its_episodes() -> None:
     assert (gone.key, gone.state) == (one.key, EpisodeState.RESOLVED)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.floats(0, 2000), st.sampled_from([0.0, 0.25, 0.5, 0.75, 0.9, 0.975])),

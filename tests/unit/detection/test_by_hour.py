@@ -154,7 +154,7 @@ def test_a_bill_of_days_is_not_judged_by_the_hour() -> None:
     assert bursts(by_hour(costs), (), as_of=at(16), settings=DETECT) == {}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(seed=st.integers(0, 2**32 - 1))
 def test_hours_after_the_instant_change_nothing(seed: int) -> None:
     scrambled = with_burst()
@@ -163,7 +163,7 @@ def test_hours_after_the_instant_change_nothing(seed: int) -> None:
     assert later == bursts(by_hour(USUAL, 0), (), as_of=at(16) - timedelta(days=1), settings=DETECT)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     hours=st.lists(st.sampled_from([0.0, 1e-9, 0.3, 20.0, -5.0, 1e12]), min_size=1, max_size=400),
     times=st.integers(1, 5),

@@ -124,7 +124,7 @@ def test_expected_follows_the_weekday() -> None:
 AMOUNTS = st.decimals(min_value=-1000, max_value=10**6, places=9, allow_nan=False)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     usual=st.dictionaries(st.sampled_from("abcdefgh"), AMOUNTS, max_size=8),
     now=st.dictionaries(st.sampled_from("abcdefgh"), AMOUNTS, max_size=8),

@@ -173,7 +173,7 @@ SHAPES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(
     drawn=st.lists(COSTS, min_size=1, max_size=40),
     days=st.sampled_from([1, 2, 8, 30, 60, 200, THIRTY_YEARS]),

@@ -76,7 +76,7 @@ def test_a_job_that_runs_now_and_then_and_stops_no_more_is_found() -> None:
 ODD = st.sampled_from([0.0, -50.0, 1e12, 1e-9, float("nan"), float("inf"), 100.0])
 
 
-@profile(max_examples=25, deadline=None)
+@profile(max_examples=25)
 @given(value=ODD, last=st.integers(1, 60), other=ODD, days=st.sampled_from([1, 2, 20, 60, 400]))
 def test_odd_costs_are_judged_or_left_alone_but_never_break_a_morning(
     value: float, last: int, other: float, days: int

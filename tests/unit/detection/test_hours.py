@@ -229,7 +229,7 @@ def test_a_large_rise_is_told_within_a_day_of_a_small_one_and_a_like_one_is_not(
 COSTS = st.one_of(st.just(0.0), st.just(math.nan), st.just(math.inf), st.floats(-1e12, 1e12), st.floats(0, 10))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(drawn=st.lists(COSTS, min_size=1, max_size=60), hours=st.sampled_from([1, 300, 400, 800]))
 def test_odd_hours_give_p_values(drawn: list[float], hours: int) -> None:
     found = judge_hours(np.resize(np.array(drawn), hours)[None], DetectSettings())

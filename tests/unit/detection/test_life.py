@@ -77,7 +77,7 @@ MORNINGS = st.lists(
 )
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(mornings=MORNINGS, seed=st.integers(0, 3))
 def test_no_order_of_late_partial_and_restated_days_makes_a_second_episode(
     mornings: list[tuple[str, float]], seed: int

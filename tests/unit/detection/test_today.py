@@ -97,7 +97,7 @@ def test_a_day_that_has_hardly_begun_ends_no_episode() -> None:
 
 
 @given(cost=st.floats(-1e6, 1e6), hour=st.integers(0, 23))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_it_changes_no_judgement_of_the_days_before(cost: float, hour: int) -> None:
     spike = bill()
     spike[0].values[-3] *= 2

@@ -85,7 +85,7 @@ def _adds_up(found: list[Coherent]) -> None:
         assert (np.diff(each.forecast.quantiles, axis=0) >= 0).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     seed=st.integers(0, 10**6),
     centers=st.integers(1, 5),
@@ -107,7 +107,7 @@ def test_nothing_negative_comes_of_positive_forecasts() -> None:
             assert each.forecast.quantiles.min() >= -1e-6 * max(1.0, each.forecast.quantiles.max())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 10**6), credits=st.booleans(), days=st.integers(1, 3))
 def test_no_day_comes_to_less_than_is_billed_of_it(seed: int, credits: bool, days: int) -> None:
     family = _family(seed, 3, 3, 2, credits=credits)

@@ -254,7 +254,7 @@ class TestDegenerate:
         with pytest.raises(ValueError, match="horizon_days"):
             _forecast(one_series([1.0]), horizon_days=0)
 
-    @hypothesis_settings(max_examples=40, deadline=None)
+    @hypothesis_settings(max_examples=40)
     @given(
         values=st.lists(
             st.one_of(st.floats(-1e12, 1e12), st.floats(0, 100), st.just(0.0), st.just(float("nan"))), max_size=120

@@ -132,7 +132,7 @@ def test_what_is_unknown_is_not_idle(usage: GpuUsage) -> None:
     assert "unknown, not idle" in found["none"].words
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.lists(
         st.tuples(st.floats(0, 1), st.floats(0, 1), st.booleans(), st.sampled_from([A100, L4, "Unheard X9"])),

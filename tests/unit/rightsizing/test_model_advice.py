@@ -66,7 +66,7 @@ def test_what_has_no_price_gets_no_advice() -> None:
     assert list(advised(replace(MIX, cost=Decimal(0)))) == ["none"]
 
 
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 @given(
     st.dictionaries(
         st.sampled_from(["input", "cached input", "output"]), st.integers(0, 10**12).map(Decimal), min_size=1

@@ -102,7 +102,7 @@ def test_a_workload_that_is_too_young_or_not_on_the_bill_has_no_saving() -> None
 
 @given(st.integers(0, 10**6), st.floats(0, 1e9), st.integers(14, 70), st.integers(7, 40), st.integers(0, 4))
 @example(0, 5e-324, 62, 7, 1)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_an_effect_is_a_range_around_its_estimate_or_nothing(
     seed: int, scale: float, before: int, after: int, controls: int
 ) -> None:

@@ -94,7 +94,7 @@ def test_the_forecast_follows_the_level_of_the_last_week() -> None:
     assert replicas(expected[9:10], Decimal(1), Decimal("0.8")) == [12]
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(st.integers(1, 40), min_size=24, max_size=24), st.lists(st.integers(1, 40), min_size=24, max_size=24))
 def test_no_hour_gets_fewer_pods_than_it_needs_and_windows_stay_few(weekday: list[int], weekend: list[int]) -> None:
     by_hour = weekday * 5 + weekend * 2

@@ -411,7 +411,7 @@ def usages(draw: st.DrawFn) -> ContainerUsage:
 PROFILE_NAMES = ("steady", "lean", "krr", "kubecost", "vpa")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(usages(), st.sampled_from(PROFILE_NAMES))
 def test_no_recommendation_is_ever_unsafe(one: ContainerUsage, profile: str) -> None:
     chosen, prices = Settings(), Prices()
@@ -440,7 +440,7 @@ def test_no_recommendation_is_ever_unsafe(one: ContainerUsage, profile: str) -> 
     assert found.saving.low.amount <= found.saving.high.amount <= request_cost(now, prices) * seen.pods_high
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(usages(), usages())
 def test_the_guard_only_refuses_or_softens(one: ContainerUsage, other: ContainerUsage) -> None:
     chosen = Settings()

@@ -167,7 +167,7 @@ def resources(draw: st.DrawFn) -> Resources:
     return Resources(cpu_request=cpu[0], cpu_limit=cpu[1], memory_request=memory[0], memory_limit=memory[1])
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     resources(),
     resources(),

@@ -113,7 +113,7 @@ def test_a_chart_is_a_picture_of_any_length() -> None:
         chart_png([{"day": "yesterday"}], None, "USD")
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(name=st.text(max_size=400), title=st.text(min_size=1, max_size=400))
 def test_any_name_gives_a_mail_that_can_be_read(name: str, title: str) -> None:
     cause = {"what": name, "excess": "1.00", "note": name}

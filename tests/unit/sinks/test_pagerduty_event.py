@@ -73,7 +73,7 @@ def test_long_keys_stay_apart_and_stable() -> None:
     assert dedup_key("k" * 255) == "k" * 255
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(key=st.text(min_size=1, max_size=400), name=st.text(max_size=300), note=st.text(max_size=300))
 def test_any_name_gives_a_valid_event(key: str, name: str, note: str) -> None:
     event(

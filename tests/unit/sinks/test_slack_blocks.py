@@ -130,7 +130,7 @@ def test_a_message_without_words_is_refused_with_the_remedy() -> None:
         blocks(Message(key="k", kind="proposal", sink="s", body={}), interactive=True)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None, max_examples=60)
+@settings(suppress_health_check=[HealthCheck.too_slow], max_examples=60)
 @given(name=st.text(max_size=400), title=st.text(min_size=1, max_size=400))
 def test_any_name_gives_valid_blocks(name: str, title: str) -> None:
     told = [{**item, "title": name} for item in items(2)]

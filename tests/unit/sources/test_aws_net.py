@@ -85,7 +85,7 @@ def test_commitments_are_worth_their_net_cost(tmp_path: Path) -> None:
 COSTS = st.decimals(min_value=-1000, max_value=1000, places=10)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lines=st.lists(st.tuples(COSTS, st.none() | COSTS), min_size=1, max_size=6), apart=st.booleans())
 def test_every_line_counts_once(
     tmp_path_factory: pytest.TempPathFactory, lines: list[tuple[D, D | None]], apart: bool

@@ -551,7 +551,7 @@ def test_decimal_commas_are_read_only_where_nothing_else_can_be_meant(
         assert sums(made.charges(delivery), "billing_currency") == {"USD": D(total)}
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(
     st.lists(
         st.decimals(min_value=D("-99999999"), max_value=D("99999999"), places=7, allow_nan=False),

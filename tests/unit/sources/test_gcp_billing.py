@@ -486,7 +486,7 @@ def net(line: Row) -> Decimal:
     return total([Decimal(line["cost"]), *(Decimal(each["amount"]) for each in line["credits"])])
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows, min_size=1, max_size=8), st.integers(1, 3), st.randoms())
 def test_the_sum_of_all_charges_is_the_sum_of_all_lines(lines: list[Row], parts: int, dice: random.Random) -> None:
     dice.shuffle(lines)
@@ -504,7 +504,7 @@ def test_the_sum_of_all_charges_is_the_sum_of_all_lines(lines: list[Row], parts:
         assert by_project[project] == truth
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=6, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(rows, min_size=1, max_size=6), st.data())
 def test_any_overlap_of_extracts_counts_every_line_once(lines: list[Row], data: st.DataObject) -> None:
     lines = [{**line, "export_time": f"2026-04-10 00:00:{n:02d} UTC"} for n, line in enumerate(lines)]

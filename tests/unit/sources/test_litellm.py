@@ -137,7 +137,7 @@ def test_tokens_are_in_one_bucket_each(
 COUNT = st.integers(0, 200)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(prompt=COUNT, completion=COUNT, cached=COUNT, written=COUNT, audio=COUNT, image=COUNT, out=COUNT)
 def test_buckets_add_up_whatever_is_told(tmp_path_factory: pytest.TempPathFactory, **told_: int) -> None:
     usage = {

@@ -173,7 +173,7 @@ def test_results_of_a_report_that_is_not_known_are_told(tmp_path: Path) -> None:
 COUNT = st.integers(0, 10_000)
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(
     st.lists(
         st.fixed_dictionaries(dict.fromkeys(("text", "audio", "image", "cached_text", "cached_audio", "write"), COUNT)),

@@ -177,7 +177,7 @@ labels_ = st.dictionaries(text, text | st.none(), max_size=4)
 @given(
     told=st.lists(st.tuples(st.integers(1, 30), st.dictionaries(st.sampled_from(COSTS), amount, min_size=1), labels_))
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_charges_add_up_to_the_totals(tmp_path_factory: pytest.TempPathFactory, told: list[Any]) -> None:
     if not told:
         return

@@ -65,7 +65,7 @@ charges = st.builds(
     ServiceName=tag.map(lambda text: text.strip() or "none"),
 )
 
-few = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=15, suppress_health_check=[HealthCheck.too_slow])
 
 
 def amount(text: str) -> Decimal:
