@@ -93,8 +93,9 @@ def _family(forecasts: Sequence[Forecast], billed: Sequence[FloatArray]) -> list
 def _lowest(forecasts: Sequence[Forecast], billed: Sequence[FloatArray], sums: Sequence[Sum]) -> FloatArray:
     """What no forecast goes below, (forecasts, days): nothing, unless its band does, and what a day cost already."""
     lowest = np.array([0.0 if (one.quantiles >= 0).all() else -np.inf for one in forecasts])
-    for one in reversed(sums):  # a parent may go as low as its children
-        lowest[one.parent] = min(lowest[one.parent], float(lowest[list(one.children)].min()))
+    lowest[[one.parent for one in sums]] = -np.inf
+    for one in reversed(sums):  # a parent goes as low as its children and no lower, whatever its own band says
+        lowest[one.parent] = max(lowest[one.parent], float(lowest[list(one.children)].sum()))
     known = np.stack(billed)
     return np.where(known > 0, np.maximum(known, lowest[:, None]), lowest[:, None])
 

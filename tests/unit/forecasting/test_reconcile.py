@@ -101,6 +101,11 @@ def test_every_level_of_every_day_and_every_total_adds_up(
     _adds_up(coherent(_now_and_then(family, seed) if now_and_then else family))
 
 
+def test_what_cannot_be_negative_is_not_made_so_by_a_parent_that_can() -> None:
+    """Three cost centers of a service each that only costs, one of them told at less than nothing, and one AI model."""
+    _adds_up(coherent(_family(2155, 3, 1, 1, credits=True)))
+
+
 def test_nothing_negative_comes_of_positive_forecasts() -> None:
     for seed in range(20):
         for each in coherent(_family(seed, 4, 3, 2)):
