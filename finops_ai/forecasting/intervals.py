@@ -26,6 +26,7 @@ SUMS: tuple[int, ...] = (1, 3, 7, 14, 21, 30, 45, 60, 90)
 _NORMAL = np.array([-1.96, -1.28, -0.67, 0.0, 0.67, 1.28, 1.96])
 _DEFAULT_ERROR = 0.25  # relative, one day ahead, when nothing could be measured
 _POOL = 50_000  # quantiles of more errors than this are taken from a regular sample of them
+_LEAST_FREE = 2.0  # degrees of freedom of a backtest that has room for fewer answers of the horizon's length
 _FEW = 3  # scopes of a class below which all others count as one more: one odd scope is not to speak for two
 _SMALL_CLASS = 300  # errors at which a class speaks half for itself, half with all others
 LEARNED = None
@@ -43,7 +44,8 @@ class Residuals:
     """Backtest of one forecaster per series.
 
     `answer`, `forecast` and the units `below` and `above` it have shape (series, windows, horizon_days); NaN where a
-    window does not count or a day is not known. `classes` (series,) numbers the classes.
+    window does not count or a day is not known. Windows begin `apart` days from each other. `classes` (series,) numbers
+    the classes.
     """
 
     answer: FloatArray
@@ -51,6 +53,7 @@ class Residuals:
     below: FloatArray
     above: FloatArray
     classes: NDArray[np.intp]
+    apart: int
 
     def days(self) -> FloatArray:
         """Errors of days in units."""
@@ -83,6 +86,7 @@ class Residuals:
             below=self.below[:, some],
             above=self.above[:, some],
             classes=self.classes,
+            apart=self.apart,
         )
 
 
@@ -109,7 +113,8 @@ def day_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) ->
     buckets = _buckets(horizon_days)
     cells = [error[:, :, start:last].reshape(len(error), -1) for start, last in buckets]
     centres = [(start + last + 1) / 2 for start, last in buckets]
-    return size * _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
+    offsets = _over_horizon(cells, centres, horizon_days, past.classes, shrinkage)
+    return size * offsets * _few_blocks(past, shrinkage)
 
 
 def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) -> FloatArray:
@@ -121,7 +126,26 @@ def sum_offsets(past: Residuals, horizon_days: int, *, shrinkage: int | None) ->
     error = past.sums() / size
     at = [h for h in SUMS if h < horizon_days] + [min(horizon_days, SUMS[-1])]
     at = sorted(set(at))
-    return size * _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
+    offsets = _over_horizon([error[:, :, h - 1] for h in at], at, horizon_days, past.classes, shrinkage)
+    return size * offsets * _few_blocks(past, shrinkage)
+
+
+def _few_blocks(past: Residuals, shrinkage: int | None) -> FloatArray:
+    """By how much offsets are too small because windows overlap, (len(LEVELS), horizon_days); 1 for learned units.
+
+    A backtest of so many days has only so many answers of a horizon's length, whatever the number of its windows, and
+    scopes of one ledger err partly together: n of them tell as much as the root of n. Quantiles are widened as
+    Student's t is wider than the normal distribution, by the first term of its expansion in degrees of freedom
+    (M. Abramowitz, I. A. Stegun, Handbook of Mathematical Functions, 26.7.5). What a model learned of all series was
+    learned of many more.
+    """
+    windows, horizon_days = past.answer.shape[1:]
+    if shrinkage is LEARNED:
+        return np.ones((len(LEVELS), horizon_days))
+    scopes = np.isfinite(past.answer).any(axis=(1, 2)).sum()
+    free = np.sqrt(scopes) * windows * past.apart / np.arange(1, horizon_days + 1)
+    wider: FloatArray = 1 + (_NORMAL[:, None] ** 2 + 1) / (4 * np.maximum(free, _LEAST_FREE))
+    return wider
 
 
 def _buckets(horizon_days: int) -> list[tuple[int, int]]:

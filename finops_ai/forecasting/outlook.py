@@ -134,7 +134,12 @@ def banded(
     """
     horizon_days = one.point.shape[1]
     residuals = Residuals(
-        answer=one.answer, forecast=one.past, below=one.past_below, above=one.past_above, classes=one.classes
+        answer=one.answer,
+        forecast=one.past,
+        below=one.past_below,
+        above=one.past_above,
+        classes=one.classes,
+        apart=settings.origin_step,
     )
     shrinkage = LEARNED if learned else settings.shrinkage
     working = replace(residuals, answer=np.where(one.off, np.nan, one.answer))  # most windows had not met days off yet

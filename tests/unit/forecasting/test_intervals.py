@@ -19,7 +19,7 @@ def _residuals(times: FloatArray, seed: int = 0, odd: float = 0.0) -> Residuals:
     error[0, 3, 4] += odd
     unit = np.ones_like(error)
     nothing = np.zeros(SERIES, dtype=np.intp)
-    return Residuals(answer=100 + error, forecast=100 * unit, below=unit, above=unit, classes=nothing)
+    return Residuals(answer=100 + error, forecast=100 * unit, below=unit, above=unit, classes=nothing, apart=13)
 
 
 def _width(past: Residuals) -> FloatArray:
@@ -81,3 +81,30 @@ def test_a_band_that_was_measured_holds_as_often_on_days_it_never_saw() -> None:
     held = ((offsets[:, :, low] <= later) & (later <= offsets[:, :, high])).mean(axis=(1, 2))
     assert np.abs(measured - held).mean() < 0.03
     assert held.mean() == pytest.approx(0.8, abs=0.02)
+
+
+def _wandering(random: np.random.Generator, horizon: int) -> tuple[Residuals, FloatArray]:
+    """A ledger of two scopes whose cost wanders: half a year of windows that overlap, and how the next one errs."""
+    days = 182 + horizon
+    cost = np.cumsum(random.normal(0, 1, (2, days)), axis=1)
+    origins = range(182 - 13, -1, -13)
+    error = np.full((2, len(origins), horizon), np.nan)
+    for k, origin in enumerate(reversed(origins)):
+        known = min(horizon, 182 - origin)
+        error[:, k, :known] = cost[:, origin : origin + known] - cost[:, [origin]]
+    unit = np.ones_like(error)
+    past = Residuals(
+        answer=error, forecast=0 * unit, below=unit, above=unit, classes=np.zeros(2, dtype=np.intp), apart=13
+    )
+    return past, cost[:, 181 : 181 + horizon] - cost[:, [181]]
+
+
+def test_what_a_small_ledger_saw_too_seldom_far_ahead_is_allowed_for() -> None:
+    """Sixty days fit three times into half a year, however many windows overlap there."""
+    random, held = np.random.default_rng(12), []
+    for _ in range(150):
+        past, came = _wandering(random, 60)
+        offsets = day_offsets(past, 60, shrinkage=30)
+        held.append([(offsets[:, low] <= came) & (came <= offsets[:, high]) for low, high in BANDS.values()])
+    far = np.mean(held, axis=(0, 2))[:, 30:].mean(axis=1)
+    assert dict(zip(BANDS, far, strict=True)) == pytest.approx({0.8: 0.8, 0.95: 0.95}, abs=0.07)
