@@ -127,8 +127,9 @@ def _seen_before(excess: FloatArray, start: date, day: int) -> bool:
     known = calendar(start, day + 1)
     alike = {at for at in range(day) if excess[at] >= _ALIKE * excess[day]}
     a_month_ago = {int(place) for month in known.months[:_MONTHS] for place in month[day]}
-    fortnights = {int(places[day]) for places in known.fortnights}
-    return bool(alike & a_month_ago) or fortnights <= alike
+    return bool(alike & a_month_ago) or any(
+        {int(last[day]), int(before[day])} <= alike for last, before in known.cycles
+    )
 
 
 def told(scores: Sequence[Score], series: Sequence[CostSeries], found: Bursts, settings: DetectSettings) -> list[Score]:

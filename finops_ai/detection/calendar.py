@@ -8,15 +8,13 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.day_places import in_months, month_slots, same_before, weekday_numbers, weekdays
 from finops_ai.domain.days_off import NONE, days_off
 
 IntArray = NDArray[np.intp]
 
-MONTH_SLOTS = 31
-"""28 days from the month's start and the last three: a fee on the last day keeps its slot in every month."""
-
 _MONTHS_BACK = (1, 2, 3, 12)
-_FORTNIGHT = 14
+_DAYS_BACK = (14, 21, 28)
 _YEAR = 364
 
 
@@ -31,7 +29,10 @@ class Calendar:
     off: NDArray[np.bool_]
     months: tuple[IntArray, ...]
     """For last month, the two before and the same month last year: the like days, shape (days, places)."""
-    fortnights: tuple[IntArray, IntArray]
+    cycles: tuple[tuple[IntArray, IntArray], ...]
+    """For each other clock, of so many days or of weekdays by their number in the month: the last like day, and the one
+    before it.
+    """
     year: IntArray
     """The week around the same weekday of last year, shape (days, 7)."""
 
@@ -39,16 +40,16 @@ class Calendar:
 def calendar(start: date, days: int) -> Calendar:
     day = np.datetime64(start, "D") + np.arange(days)
     month = day.astype("datetime64[M]")
-    since_start = (day - month.astype("datetime64[D]")).astype(np.intp)
-    to_end = ((month + 1).astype("datetime64[D]") - day).astype(np.intp) - 1
+    number, since_start, to_end = in_months(start, days)
     at = np.arange(days)
+    twice = [(same, np.where(same < 0, -1, same[same])) for same in map(same_before, weekday_numbers(start, days))]
     return Calendar(
-        weekday=(start.weekday() + at) % 7,
-        slot=np.where(to_end <= 2, 28 + to_end, since_start),
-        month=month.astype(np.intp),
+        weekday=weekdays(start, days),
+        slot=month_slots(start, days),
+        month=number,
         off=days_off(day) != NONE,
         months=tuple(_like(day, month, since_start, to_end, back) for back in _MONTHS_BACK),
-        fortnights=(at - _FORTNIGHT, at - 2 * _FORTNIGHT),
+        cycles=(*((at - back, at - 2 * back) for back in _DAYS_BACK), *twice),
         year=at[:, None] - _YEAR + np.arange(-3, 4),
     )
 

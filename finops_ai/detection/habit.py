@@ -12,8 +12,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from finops_ai.detection.calendar import MONTH_SLOTS, Calendar
+from finops_ai.detection.calendar import Calendar
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.day_places import MONTH_SLOTS
 from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
 

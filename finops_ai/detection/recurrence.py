@@ -127,6 +127,6 @@ def _seen(lift: FloatArray, alone: NDArray[np.bool_], calendar: Calendar, first:
     found = np.maximum.reduce([kin(single, places) for places in calendar.months])
     a, b, c = (kin(lifts, places) for places in calendar.months[:3])
     twice = np.maximum(np.maximum(np.minimum(a, b), np.minimum(a, c)), np.minimum(b, c))
-    once, before = (at(single, places[first:]) for places in calendar.fortnights)
-    vouched: FloatArray = np.maximum.reduce([found, twice, np.minimum(once, before)]).astype(np.float64)
+    cycles = [np.minimum(at(single, last[first:]), at(single, before[first:])) for last, before in calendar.cycles]
+    vouched: FloatArray = np.maximum.reduce([found, twice, *cycles]).astype(np.float64)
     return vouched

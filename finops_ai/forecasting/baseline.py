@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
+from finops_ai.forecasting.cycles import Cycles, Expected
 from finops_ai.forecasting.first_weeks import FirstWeeks, Lesson
 from finops_ai.forecasting.following import Following
-from finops_ai.forecasting.fortnights import Fortnights
 from finops_ai.forecasting.lasting import WEEK, Lasting
 from finops_ai.forecasting.monthly import ALIKE, Monthly
 from finops_ai.forecasting.newest import Newest
@@ -34,6 +34,7 @@ LEAD_DAYS = 14
 _MOST_DAYS = 4  # of a week
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _LEAST_ERROR = 0.01
+_OF_A_COURSE = 0.5  # of the noise within which a day's place in the month is not believed: where whole months are alike
 _RESCHEDULED = 3.0  # usual errors that a weekday is off by if its work has moved
 _CHUNK = 4096  # series per pass: many for each call of an array operation, few for their state to stay in the cache
 
@@ -54,6 +55,7 @@ class _State:
     size: int
     settings: ForecastSettings
     quotas: Quotas
+    cycles: Cycles
     level: FloatArray = field(init=False)
     weekday: FloatArray = field(init=False)
     monthly: Monthly = field(init=False)
@@ -62,7 +64,6 @@ class _State:
     rests: Rests = field(init=False)
     lasting: Lasting = field(init=False)
     following: Following = field(init=False)
-    fortnights: Fortnights = field(init=False)
     first_weeks: FirstWeeks = field(init=False)
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
@@ -77,7 +78,7 @@ class _State:
         n, s = self.size, self.settings
         self.level, self.error, self.seen = np.zeros(n), np.full(n, 0.3), np.zeros(n, np.intp)
         self.weekday, self.monthly = np.zeros((7, n)), Monthly(n)
-        self.newest, self.seasons, self.rests, self.fortnights = Newest(REACH, n), Seasons(n), Rests(n), Fortnights(n)
+        self.newest, self.seasons, self.rests = Newest(REACH, n), Seasons(n), Rests(n)
         self.lasting, self.following, self.first_weeks = Lasting(n), Following(n), FirstWeeks(n)
         self.off, self.amount = np.zeros((2, 7, n))
         self.streak, self.recent = np.zeros(n), np.zeros((s.accept_days, n))
@@ -105,22 +106,30 @@ class _State:
         working: NDArray[np.bool_] = no_dearer.sum(axis=0) >= _MOST_DAYS
         return working
 
+    def places(self, usual: FloatArray, slot: Sequence[int]) -> FloatArray:
+        """What places in the month let days from this one on differ by from the `usual` ones, (days, series)."""
+        a_course = self.cycles.course & ~self.quotas.may_begin(self.day)
+        noise = np.where(a_course, _OF_A_COURSE, 1.0) * self.settings.month_noise * self.error
+        by_day = [self.monthly.effect(*one, noise) for one in zip(usual, slot, strict=True)]
+        found: FloatArray = np.array(by_day).reshape(usual.shape)
+        self.cycles.correct(found, self.day)
+        return found
+
     def project(self, place: Places) -> Parts:
         days = len(place.weekday)
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, days + 1))
         level = np.broadcast_to(self.level, (days, self.size))
         trend = fade[:, None] * (self.slope() - self.lasting.rate) + self.lasting.ahead(days)
-        weekday = self.weekday[place.weekday] + self.fortnights.ahead(self.day, days)
+        weekday = self.weekday[place.weekday] + self.cycles.ahead(self.day, days)
         year = np.array([self.year_effect(w, s, r) for w, _, s, r in place.each()]).reshape(level.shape)
         usual = level + trend + weekday + year
-        noise = self.settings.month_noise * self.error
-        month = [self.monthly.effect(day, int(slot), noise) for day, slot in zip(usual, place.slot, strict=True)]
+        month = self.places(usual, place.slot.tolist())
         return Parts(
             level=level,
             trend=trend,
             weekday=weekday,
             year=year,
-            month=np.where(self.quotas.ahead(self.day, days), -usual, np.array(month).reshape(level.shape)),
+            month=np.where(self.quotas.ahead(self.day, days), -usual, month),
         )
 
     def learn(
@@ -143,10 +152,10 @@ class _State:
             self.level[first] = x[first]
             self.levels[:, first] = x[first]
         slope, year = self.slope(), self.year_effect(weekday, season, rest)
-        fortnight = self.fortnights.effect(self.day)
-        week = self.weekday[weekday] + fortnight
+        cycle = self.cycles.ahead(self.day, 1)[0]
+        week = self.weekday[weekday] + cycle
         usual = self.level + slope + week + year
-        effect = self.monthly.effect(usual, slot, s.month_noise * self.error)
+        effect = self.places(usual[None], [slot])[0]
         habit = week + year + effect
         expected = self.level + slope + habit
         earlier = self.levels[(self.day - LEAD_DAYS) % ring] + habit
@@ -169,12 +178,12 @@ class _State:
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         pace = np.where(known, np.maximum(0.05, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + pace * (capped - self.error), _LEAST_ERROR)
-        self.newest.add(np.where(known, x - self.weekday[weekday] - fortnight - effect, np.nan))
+        self.newest.add(np.where(known, x - self.weekday[weekday] - cycle - effect, np.nan))
         self.rests.learn(self.newest, rest, self.works(weekday) if rest != NONE else None)
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
         self.monthly.forget(self.quotas.used_up(self.day))
-        self.fortnights.learn(self.day, surprise + fortnight, known)
+        self.monthly.forget(self.cycles.learn(self.day, surprise, Expected(cycle, effect), self.error, known))
         self.following.learn(lesson, teaches)
         self._begin(self.first_weeks.learn(x, known, weekday, self.weekday, self.seen))
         self.seen += known
@@ -266,7 +275,7 @@ class Baseline:
         quotas = Quotas.of(by_day, small, start, horizon_days)
         free = quotas.expected(days)
         known &= ~free
-        state = _State(n, self.settings, quotas)
+        state = _State(n, self.settings, quotas, Cycles(n, start, days + horizon_days))
         expected, earlier = np.empty_like(x), np.empty_like(x)
         rolling: dict[int, FloatArray] = {}
         today = list(place.each())

@@ -9,9 +9,9 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.day_places import in_months
 from finops_ai.domain.days_off import NONE, days_off
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.position import in_months
 
 _TINY = 1e-9
 _LEVEL_DAYS, _LONG_DAYS, _YEAR_DAYS = 28, 91, 365

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.day_places import MONTH_SLOTS
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.position import MONTH_SLOTS
 
 ALIKE = 0.35
 """Share by which two surprises, or two amounts, may differ and be the same."""

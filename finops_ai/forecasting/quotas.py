@@ -9,8 +9,8 @@ from datetime import date
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.day_places import in_months
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.position import in_months
 
 BoolArray = NDArray[np.bool_]
 IntArray = NDArray[np.intp]
@@ -24,14 +24,15 @@ class Quotas:
     """Which days of `size` series are expected to be free, by what was known before each.
 
     `month` and `day` (days,) number the months and tell how many days of it went before. Of the `rows` that may have a
-    quota, `due` (months, rows) is how many days of a month are free by the three before it, and `begun` (days, rows)
-    whether any day of the month cost something before.
+    quota, `free` (months, rows) is how many days a month that is over began with for nothing, `due` how many of a month
+    are free by the three before it, and `begun` (days, rows) whether any day of the month cost something before.
     """
 
     size: int
     rows: IntArray
     month: IntArray
     day: IntArray
+    free: IntArray
     due: IntArray
     begun: BoolArray
 
@@ -43,7 +44,7 @@ class Quotas:
         firsts = np.flatnonzero(day[: len(by_day)] == 0)
         opening = [by_day[first : first + _LEAST] for first in firsts.tolist()]
         rests = np.array([~(part > small_cost).any(axis=0) for part in opening]).reshape(len(opening), by_day.shape[1])
-        rows = np.flatnonzero(rests.sum(axis=0) >= _MONTHS)
+        rows = np.flatnonzero(rests.sum(axis=0) >= 1)
         paid = by_day[:, rows] > small_cost  # NaN compares false
         free = np.zeros((int(month[-1]) + 1, len(rows)), dtype=np.intp)
         begun = np.zeros((len(by_day) + 1, len(rows)), dtype=np.bool_)
@@ -58,7 +59,7 @@ class Quotas:
         due = np.zeros_like(free)
         for m in range(_MONTHS, len(free)):
             due[m] = free[m - _MONTHS : m].min(axis=0)
-        return cls(by_day.shape[1], rows, month, day, due, begun)
+        return cls(by_day.shape[1], rows, month, day, free, due, begun)
 
     def expected(self, days: int) -> BoolArray:
         """Of the first `days` days those that were expected to be free, (days, series)."""
@@ -69,6 +70,13 @@ class Quotas:
         later = slice(origin, origin + horizon_days)
         over = (self.month[later] == self.month[origin])[:, None] & self.begun[origin]
         return self._of_all((self.day[later, None] < self.due[self.month[origin]]) & ~over)
+
+    def may_begin(self, at: int) -> BoolArray:
+        """Series whose last month before the day `at` began as with a free quota, (series,): it may be their first."""
+        found: BoolArray = np.zeros(self.size, dtype=np.bool_)
+        if month := self.month[at]:
+            found[self.rows] = self.free[month - 1] > 0
+        return found
 
     def _of_all(self, free: BoolArray) -> BoolArray:
         found = np.zeros((len(free), self.size), dtype=np.bool_)

@@ -12,8 +12,8 @@ from datetime import date
 
 import numpy as np
 
+from finops_ai.domain.day_places import weekdays
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.position import weekdays
 
 _ALPHAS = np.array([0.03, 0.08, 0.15, 0.3, 0.5])
 _DAYS = 400

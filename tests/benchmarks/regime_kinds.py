@@ -26,7 +26,8 @@ _FROM_BLACK_FRIDAY = np.array([(day - pd.Timestamp(day.year, 11, 28)).days for d
 _NOISE_CLIP = 3.2
 
 
-def _noise(random: Random, size: float, carried: float = 0.35) -> FloatArray:
+def erring(random: Random, size: float, carried: float = 0.35) -> FloatArray:
+    """Factors around 1 that err by `size`, (DAYS,); a share of each day's error is carried into the next."""
     return noise(random, DAYS, size, carried=carried, clip=_NOISE_CLIP)
 
 
@@ -75,69 +76,70 @@ def _moved(random: Random) -> FloatArray:
 
 
 def _credited(random: Random) -> FloatArray:
-    factors = _noise(random, 0.06)
+    factors = erring(random, 0.06)
     factors[random.choice(DAYS, 8, replace=False)] -= random.uniform(1, 6, 8)
     return factors
 
 
 def _every_second_day(random: Random) -> FloatArray:
-    factors = _noise(random, 0.06)
+    factors = erring(random, 0.06)
     factors[1::2] += factors[::2]
     factors[::2] *= 0.02
     return factors
 
 
-KINDS: dict[str, Callable[[Random], FloatArray]] = {
-    "ramps to the month's end": lambda r: (1 + r.uniform(0.2, 1) * np.clip(5 - _TO_END, 0, 5) / 5) * _noise(r, 0.06),
-    "two last days dearer": lambda r: np.where(_TO_END < 2, r.uniform(1.2, 1.6), 1) * _noise(r, 0.08),
-    "grows": lambda r: np.exp(r.uniform(0.001, 0.005) * _T) * _noise(r, 0.07),
+Kind = Callable[[Random], FloatArray]
+KINDS: dict[str, Kind] = {
+    "ramps to the month's end": lambda r: (1 + r.uniform(0.2, 1) * np.clip(5 - _TO_END, 0, 5) / 5) * erring(r, 0.06),
+    "two last days dearer": lambda r: np.where(_TO_END < 2, r.uniform(1.2, 1.6), 1) * erring(r, 0.08),
+    "grows": lambda r: np.exp(r.uniform(0.001, 0.005) * _T) * erring(r, 0.07),
     "begins to grow": lambda r: (
-        np.exp(np.maximum(_T - r.integers(200, 500), 0) * r.uniform(0.002, 0.006)) * _noise(r, 0.06)
+        np.exp(np.maximum(_T - r.integers(200, 500), 0) * r.uniform(0.002, 0.006)) * erring(r, 0.06)
     ),
     "grows to a new level": lambda r: (
-        (1 + r.uniform(2, 6) / (1 + np.exp(-(_T - r.uniform(300, 450)) / r.uniform(15, 40)))) * _noise(r, 0.06)
+        (1 + r.uniform(2, 6) / (1 + np.exp(-(_T - r.uniform(300, 450)) / r.uniform(15, 40)))) * erring(r, 0.06)
     ),
-    "fades": lambda r: (0.05 + np.exp(-_T / r.uniform(120, 300))) * _noise(r, 0.07),
-    "two states": lambda r: _states(r, [1, r.uniform(1.5, 2.5)], 0.84) * _noise(r, 0.05),
-    "three states": lambda r: _states(r, [1, r.uniform(1.6, 2), r.uniform(2.5, 4)], 0.9) * _noise(r, 0.05),
-    "new levels": lambda r: _levels(r) * np.where(_WEEKEND, 0.7, 1) * _noise(r, 0.05),
-    "jobs on a base": lambda r: np.maximum(_bursts(r, 14, 6, (5, 8)) * 0.15, 0.15) * _noise(r, 0.12),
-    "campaigns": lambda r: _bursts(r, 25, 6, (1.4, 2.5)) * _noise(r, 0.06),
-    "after releases": lambda r: _releases(r) * _noise(r, 0.06),
+    "fades": lambda r: (0.05 + np.exp(-_T / r.uniform(120, 300))) * erring(r, 0.07),
+    "two states": lambda r: _states(r, [1, r.uniform(1.5, 2.5)], 0.84) * erring(r, 0.05),
+    "three states": lambda r: _states(r, [1, r.uniform(1.6, 2), r.uniform(2.5, 4)], 0.9) * erring(r, 0.05),
+    "new levels": lambda r: _levels(r) * np.where(_WEEKEND, 0.7, 1) * erring(r, 0.05),
+    "jobs on a base": lambda r: np.maximum(_bursts(r, 14, 6, (5, 8)) * 0.15, 0.15) * erring(r, 0.12),
+    "campaigns": lambda r: _bursts(r, 25, 6, (1.4, 2.5)) * erring(r, 0.06),
+    "after releases": lambda r: _releases(r) * erring(r, 0.06),
     "heavy tailed": lambda r: np.exp(0.2 * np.clip(r.standard_t(3, DAYS), -5, 5)),
-    "sluggish": lambda r: _noise(r, 0.14, 0.8),
-    "a random walk": lambda r: np.exp(np.cumsum(r.normal(0, 0.03, DAYS))) * _noise(r, 0.03),
-    "uneven weekdays": lambda r: np.where(_WEEKEND, 0.5 * _noise(r, 0.24), _noise(r, 0.04)),
+    "sluggish": lambda r: erring(r, 0.14, 0.8),
+    "a random walk": lambda r: np.exp(np.cumsum(r.normal(0, 0.03, DAYS))) * erring(r, 0.03),
+    "uneven weekdays": lambda r: np.where(_WEEKEND, 0.5 * erring(r, 0.24), erring(r, 0.04)),
     "office hours": lambda r: (
-        np.where(_WEEKEND | ((_MONTH == 12) & (_DAY > 23)), r.uniform(0.05, 0.4), 1) * _noise(r, 0.06)
+        np.where(_WEEKEND | ((_MONTH == 12) & (_DAY > 23)), r.uniform(0.05, 0.4), 1) * erring(r, 0.06)
     ),
     "a growing office": lambda r: (
-        np.exp(r.uniform(0.0015, 0.004) * _T) * np.where(_WEEKEND, r.uniform(0.2, 0.6), 1) * _noise(r, 0.07)
+        np.exp(r.uniform(0.0015, 0.004) * _T) * np.where(_WEEKEND, r.uniform(0.2, 0.6), 1) * erring(r, 0.07)
     ),
     "a year's course": lambda r: (
-        (1 + r.uniform(0.3, 0.7) * np.sin(2 * np.pi * (_T / 365.25 + r.uniform()))) * _noise(r, 0.08)
+        (1 + r.uniform(0.3, 0.7) * np.sin(2 * np.pi * (_T / 365.25 + r.uniform()))) * erring(r, 0.08)
     ),
-    "a shop": lambda r: (1 + r.uniform(0.8, 1.8) * np.exp(-((_FROM_BLACK_FRIDAY / 12) ** 2))) * _noise(r, 0.08),
-    "every second week": lambda r: np.where((_T + r.integers(14)) % 14 < 2, r.uniform(1.6, 4), 1) * _noise(r, 0.07),
-    "a weekly job moved": lambda r: _moved(r) * _noise(r, 0.07),
-    "weekly in one lump": lambda r: np.where(r.integers(7) == _WEEKDAY, 7, 0) * _noise(r, 0.07),
+    "a shop": lambda r: (1 + r.uniform(0.8, 1.8) * np.exp(-((_FROM_BLACK_FRIDAY / 12) ** 2))) * erring(r, 0.08),
+    "every second week": lambda r: np.where((_T + r.integers(14)) % 14 < 2, r.uniform(1.6, 4), 1) * erring(r, 0.07),
+    "a weekly job moved": lambda r: _moved(r) * erring(r, 0.07),
+    "weekly in one lump": lambda r: np.where(r.integers(7) == _WEEKDAY, 7, 0) * erring(r, 0.07),
     "billed every second day": _every_second_day,
     "quarterly fees": lambda r: (
-        (1 + (_DAY == 1) * np.where(_MONTH % 3 == 1, r.uniform(3, 8), r.uniform(0.5, 1.5))) * _noise(r, 0.04)
+        (1 + (_DAY == 1) * np.where(_MONTH % 3 == 1, r.uniform(3, 8), r.uniform(0.5, 1.5))) * erring(r, 0.04)
     ),
-    "pay days": lambda r: np.where((_DAY == 15) | _LAST_WORKING_DAY, r.uniform(2, 4), 1) * _noise(r, 0.06),
-    "the first working day": lambda r: np.where(_FIRST_WORKING_DAY, r.uniform(3, 9), 1) * _noise(r, 0.05),
+    "pay days": lambda r: np.where((_DAY == 15) | _LAST_WORKING_DAY, r.uniform(2, 4), 1) * erring(r, 0.06),
+    "the first working day": lambda r: np.where(_FIRST_WORKING_DAY, r.uniform(3, 9), 1) * erring(r, 0.05),
     "nothing but a fee": lambda r: np.where(r.integers(1, 28) == _DAY, r.uniform(0.9, 1.1), 0) * np.exp(0.0005 * _T),
     "fees, weeks and month ends": lambda r: (
         (np.where(_WEEKDAY == 0, r.uniform(2, 4), 1) + (_DAY == 1) * r.uniform(3, 6) + 0.3 * (_TO_END < 3))
-        * _noise(r, 0.07)
+        * erring(r, 0.07)
     ),
-    "a monthly quota": lambda r: np.where(r.integers(4, 12) >= _DAY, 0.0, 1.0) * _noise(r, 0.12),
+    "a monthly quota": lambda r: np.where(r.integers(4, 12) >= _DAY, 0.0, 1.0) * erring(r, 0.12),
     "credits": _credited,
     "sparse": lambda r: np.where(r.uniform(size=DAYS) < 0.08, 20 * np.exp(r.normal(0, 0.12, DAYS)), 0),
     "spotty": lambda r: np.where(r.uniform(size=DAYS) < 0.4, np.exp(r.normal(0, 0.3, DAYS)), 0),
-    "young": lambda r: _born(r) * _noise(r, 0.1),
-    "tiny": lambda r: 0.01 * np.exp(r.uniform(0, 2)) * _noise(r, 0.15),
+    "young": lambda r: _born(r) * erring(r, 0.1),
+    "tiny": lambda r: 0.01 * np.exp(r.uniform(0, 2)) * erring(r, 0.15),
 }
 IDLE = (
     "jobs on a base",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -21,7 +22,7 @@ from finops_ai.app.evaluation import read_split
 from finops_ai.domain.series import FloatArray
 from tests.benchmarks.detection import verdicts, weekday_mad
 from tests.benchmarks.judge import judge
-from tests.benchmarks.regime_kinds import DATES, DAYS, IDLE, KINDS
+from tests.benchmarks.regime_kinds import DATES, DAYS, IDLE, KINDS, Kind
 
 SEED, EACH = 20, 8
 _BEGIN, _QUICK_BEGIN = 275, 520
@@ -87,16 +88,16 @@ def _incident(clean: FloatArray, first: int, error: float, random: np.random.Gen
     return Planted(kind=kind, first=first, excess=excess, snr=snr)
 
 
-def bills(folder: Path, kinds: tuple[str, ...], each: int, begin: int) -> Path:
-    """A split of `each` series of each kind, with the judge's files."""
+def bills(folder: Path, kinds: Mapping[str, Kind], idle: Collection[str], each: int, begin: int) -> Path:
+    """A split of `each` series of each kind, some of which are `idle` at times, with the judge's files."""
     log, events, days, series = [], [], [], []
     for number, kind in enumerate(kinds):
         for i in range(each):
             random = np.random.default_rng([SEED, number, i])
             key, provider = f"{kind} {i}", list(_AS_A_FEED)[i % 3]
-            clean = np.exp(random.uniform(2.5, 9)) * KINDS[kind](random)
+            clean = np.exp(random.uniform(2.5, 9)) * kinds[kind](random)
             costs = clean.copy()
-            for one in planted(clean, begin, random, idle=kind in IDLE):
+            for one in planted(clean, begin, random, idle=kind in idle):
                 costs[one.first : one.first + len(one.excess)] += one.excess
                 name = f"{key}-{one.first}"
                 events.append(_event(name, key, one, float(np.nanmedian(clean))))
@@ -160,10 +161,15 @@ def _filling(key: str, costs: FloatArray, provider: str, random: np.random.Gener
 
 def run(*, quick: bool = False) -> list[dict[str, Any]]:
     """Rows of all kinds and of each: how many series and incidents, the judge's figures, and the ratio of all."""
-    kinds = _QUICK if quick else tuple(KINDS)
+    kinds = {kind: KINDS[kind] for kind in (_QUICK if quick else KINDS)}
+    return judged(kinds, IDLE, quick=quick)
+
+
+def judged(kinds: Mapping[str, Kind], idle: Collection[str], *, quick: bool) -> list[dict[str, Any]]:
+    """The same of any kinds of bill."""
     each = 2 if quick else EACH
     with tempfile.TemporaryDirectory() as home:
-        folder = bills(Path(home), kinds, each, _QUICK_BEGIN if quick else _BEGIN)
+        folder = bills(Path(home), kinds, idle, each, _QUICK_BEGIN if quick else _BEGIN)
         split, path = read_split(folder), folder / "verdicts.csv"
         production.run(split, path, jobs=1, progress=lambda _: None)
         ours = judge("detection")(folder, path, by="archetype")

@@ -14,7 +14,7 @@ from tests.benchmarks.__main__ import LONG, SUITES, measure, table
 @pytest.mark.parametrize("suite", [*SUITES, *LONG])
 def test_a_benchmark_tells_a_ratio(suite: str) -> None:
     if (
-        suite in ("pages", "detection", "archetypes", "hours", "today", "regimes", "replanted")
+        suite in ("pages", "detection", "archetypes", "hours", "today", "regimes", "cycles", "replanted")
         and not pages.FOLDER.is_dir()
     ):
         pytest.skip(f"no accuracy set in {pages.FOLDER}")

@@ -134,3 +134,31 @@ def test_a_series_that_costs_once_a_month_is_judged_from_its_third_fee_on(times:
         costs[np.flatnonzero(of_month == 12)[-1]] *= times
 
     assert bool(found(dearer, plain=plain)) is is_news
+
+
+DAY = np.arange(DAYS)
+WEEKDAY, OF_MONTH = (np.array([getter(one) for one in dates(DAYS)]) for getter in (date.weekday, lambda one: one.day))
+LAST_OF_MONTH = np.array([(one + timedelta(days=7)).month != one.month for one in dates(DAYS)])
+CLOCKS = {
+    "second Tuesdays": (WEEKDAY == 1) & (OF_MONTH > 7) & (OF_MONTH <= 14),
+    "last Fridays": (WEEKDAY == 4) & LAST_OF_MONTH,
+    "every third week": DAY % 21 == 5,
+    "every fourth week": DAY % 28 == 5,
+}
+
+
+@pytest.mark.parametrize(("times", "is_news"), [(1, False), (4, True)])
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_what_runs_by_another_clock_than_the_month_is_no_news_the_third_time(
+    clock: str, times: float, is_news: bool
+) -> None:
+    runs = CLOCKS[clock].copy()
+    *_, third, second, last = np.flatnonzero(runs).tolist()
+    runs[:third] = False
+    known = (np.where(runs, 500.0, 100.0) * noise(DAYS, 71, 0.04))[:, : last + 3]
+
+    def dearer(costs: FloatArray, _dates: list[date]) -> None:
+        costs[last] *= times
+
+    newest = [one for one in found(dearer, plain=known) if one.last_day >= START + timedelta(days=second + 1)]
+    assert bool(newest) is is_news
