@@ -120,14 +120,15 @@ class _State:
         fade = np.cumsum(self.settings.trend_damping ** np.arange(1, days + 1))
         level = np.broadcast_to(self.level, (days, self.size))
         trend = fade[:, None] * (self.slope() - self.lasting.rate) + self.lasting.ahead(days)
-        weekday = self.weekday[place.weekday] + self.cycles.ahead(self.day, days)
+        weekday, cycle = self.weekday[place.weekday], self.cycles.ahead(self.day, days)
         year = np.array([self.year_effect(w, s, r) for w, _, s, r in place.each()]).reshape(level.shape)
-        usual = level + trend + weekday + year
+        usual = level + trend + weekday + cycle + year
         month = self.places(usual, place.slot.tolist())
         return Parts(
             level=level,
             trend=trend,
             weekday=weekday,
+            cycle=cycle,
             year=year,
             month=np.where(self.quotas.ahead(self.day, days), -usual, month),
         )

@@ -17,11 +17,12 @@ from finops_ai.forecasting.parts import Parts
 from finops_ai.forecasting.prophet import NoFit, ProphetForecaster, components
 from finops_ai.forecasting.settings import ForecastSettings
 
-PARTS = ("level", "trend", "weekday", "year", "month", "holiday", "event", "shift", "learned")
-"""What a part may be: of the calendar regression (or of Prophet) the first five; of what is on top of it the others.
+PARTS = ("level", "trend", "weekday", "cycle", "year", "month", "holiday", "event", "shift", "learned")
+"""What a part may be: of the calendar regression (or of Prophet) the first six; of what is on top of it the others.
 
-`shift` is how much higher or lower the days are altogether, `holiday` and `event` what is beyond that on holidays and
-after announced changes, `learned` on all other days: what other series taught, and the limits of a forecast.
+`cycle` is what recurs by a clock other than week and year, told where there is any, as of sprints. `shift` is
+how much higher or lower the days are altogether, `holiday` and `event` what is beyond that on holidays and after
+announced changes, `learned` on all other days: what other series taught, and the limits of a forecast.
 """
 
 
@@ -63,10 +64,12 @@ def _regression_parts(parts: Parts, row: int, days: int, settings: ForecastSetti
     total = np.zeros(days)
     before = np.zeros(days)
     result = {}
-    for name, part in zip(PARTS, (parts.level, parts.trend, parts.weekday, parts.year, parts.month), strict=False):
-        total = total + part[:days, row]
-        result[name] = expand(total, settings.small_cost) - before
-        before = before + result[name]
+    known = (parts.level, parts.trend, parts.weekday, parts.cycle, parts.year, parts.month)
+    for name, part in zip(PARTS, known, strict=False):
+        if name != "cycle" or part[:days, row].any():
+            total = total + part[:days, row]
+            result[name] = expand(total, settings.small_cost) - before
+            before = before + result[name]
     return result
 
 

@@ -14,8 +14,9 @@ class Parts:
     level: FloatArray
     trend: FloatArray
     weekday: FloatArray
+    cycle: FloatArray
     year: FloatArray
     month: FloatArray
 
     def total(self) -> FloatArray:
-        return self.level + self.trend + self.weekday + self.year + self.month
+        return self.level + self.trend + self.weekday + self.cycle + self.year + self.month

@@ -209,6 +209,15 @@ class TestBaseline:
             if day.day != 1:
                 assert (parts["weekday"][i] < 0) == (day.weekday() > 4)
 
+    def test_explanation_names_the_clock_of_a_job_and_is_silent_where_there_is_none(self) -> None:
+        noise = np.exp(np.random.default_rng(6).normal(0, 0.03, 300))
+        sprints = one_series(np.where(np.arange(300) % 14 == 9, 900.0, 100.0) * noise)
+        (forecast,) = _forecast(sprints, settings=replace(CHEAP, challenge_margin=1.0))
+        for ahead, part in enumerate(explain(sprints, forecast, CHEAP)["cycle"]):
+            assert (part > 300) == ((300 + ahead) % 14 == 9)
+        (plain,) = _forecast(one_series(100.0 * noise))
+        assert "cycle" not in explain(one_series(100.0 * noise), plain, CHEAP)
+
 
 DEGENERATE = {
     "zero": np.zeros(200),
