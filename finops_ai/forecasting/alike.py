@@ -52,11 +52,11 @@ class Alike:
         """How many clocks there are."""
         return len(self._clocks.ways)
 
-    def learn(self, day: int, value: FloatArray) -> None:
-        """From the `value` (series,) of a `day`, 0 where it is not known."""
+    def learn(self, day: int, value: FloatArray, known: NDArray[np.bool_]) -> None:
+        """From the `value` (series,) of a `day`; one that is not `known` is kept and has nothing in common."""
         self._weight *= _GROWS
         self._past[day] = value
-        now = self._past[day] * np.float32(self._weight)
+        now = np.where(known, self._past[day] * np.float32(self._weight), np.float32(0))
         np.take(self._past, self._clocks.before[:, day], axis=0, out=self._room, mode="wrap")
         self._room *= now
         self._product += self._room

@@ -74,16 +74,16 @@ class Cycles:
     def learn(
         self, day: int, surprise: FloatArray, expected: Expected, error: FloatArray, known: BoolArray
     ) -> list[tuple[int, slice]]:
-        """From the `surprise` of a `day` and the usual `error`, compressed, (series,).
+        """From the `surprise` of a `day`, 0 where it is not `known`, and the usual `error`, compressed, (series,).
 
         Returns series that have a clock of days for the first time, and the places in the month that seemed to tell
         what that does: all of them.
         """
         most, of_cycle = _ORDINARY * error, surprise + expected.cycle
-        of_both = np.where(known, of_cycle + expected.place, 0.0)
-        self._days.learn(day, np.where(known, of_cycle, 0.0))
-        self._month.learn(day, np.minimum(np.maximum(of_both, -most), most))
-        self._working.learn(day, of_both)
+        of_both = of_cycle + expected.place
+        self._days.learn(day, of_cycle, known)
+        self._month.learn(day, np.minimum(np.maximum(of_both, -most), most), known)
+        self._working.learn(day, of_both, known)
         self._seen += known
         return [] if day % _ASKED_EVERY else [(row, slice(None)) for row in self._ask().tolist()]
 

@@ -91,6 +91,16 @@ def test_a_job_that_stopped_is_not_forecast_for_long() -> None:
     assert error(job, 300) < 0.1
 
 
+def test_a_gap_in_the_bill_makes_no_clock_forgotten() -> None:
+    """Two fortnights of which nothing is known: what was expected of their places is what they are remembered by."""
+    sprints = 100.0 + np.where(days(300) % 14 == 9, 900.0, 0.0)
+    noise = np.exp(np.random.default_rng(2).normal(0, NOISE, (SERIES, 300)))
+    known = sprints[:300] * noise
+    known[:, 270:298] = np.nan
+    told = Baseline(ForecastSettings()).forecast(known, MONDAY, AHEAD, list("abcdef"))
+    assert np.abs(told - sprints[300:]).mean() / sprints.mean() < 0.1
+
+
 def believed(surprise: FloatArray, known: FloatArray | None = None) -> FloatArray:
     """Share of the days on which a clock is believed of each series, from surprises (series, days)."""
     size, length = surprise.shape
