@@ -47,15 +47,12 @@ def working_days(start: date, days: int) -> tuple[IntArray, IntArray]:
     """Mondays to Fridays by their number in the month, from its start and from its end; below 0, each another, for
     days of weekends; (days,) each.
     """
-    at, works = np.arange(days), weekdays(start, days) < _WORKING_DAYS
+    at = np.arange(days)
+    day, works = np.datetime64(start, "D") + at, weekdays(start, days) < _WORKING_DAYS
     _, since_start, to_end = in_months(start, days)
-    first = np.datetime64(start, "D") + at - since_start
-    next_month = np.datetime64(start, "D") + at + to_end + 1
-    day = np.datetime64(start, "D") + at
-    return (
-        np.where(works, np.busday_count(first, day), -at - 1),
-        np.where(works, np.busday_count(day, next_month), -at - 1),
-    )
+    counts = np.busday_count(day - since_start, day), np.busday_count(day, day + to_end + 1)
+    number, left = (np.where(works, count, -at - 1) for count in counts)
+    return number, left
 
 
 def same_before(place: IntArray) -> IntArray:
