@@ -135,7 +135,10 @@ def _series_key(scope: Scope, currency: str) -> str:
 
 
 def _continued(run: Run, previous: Sequence[Episode], settings: DetectSettings) -> list[Run]:
-    """`run` divided among the previous episodes it overlaps, each part continuing one; itself if there is none."""
+    """`run` divided among the previous episodes it overlaps, each part continuing one; itself if there is none.
+
+    One that is not over goes on, however many days are not on the bill between.
+    """
     gap = timedelta(days=settings.join_days)
     mine = sorted(
         (
@@ -143,7 +146,7 @@ def _continued(run: Run, previous: Sequence[Episode], settings: DetectSettings) 
             for one in previous
             if (one.kind == "drop") == run.is_drop
             and one.opened_on - gap <= run.last_day
-            and run.opened_on - gap <= one.last_day
+            and (run.opened_on - gap <= one.last_day or one.state is not EpisodeState.RESOLVED)
         ),
         key=lambda one: (one.opened_on, one.key),
     )

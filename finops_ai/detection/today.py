@@ -39,10 +39,12 @@ def so_far(
     """Scores of the day of `as_of` (UTC), of the series in which it is strange already, in their order.
 
     `filling` is that of the mornings before, in the order of `series`; `tails` say what is usual. Only series that have
-    cost more today than on the same day of the week before are looked at: of the others no day is a rise.
+    cost more today than on the same day of the week before, if that is complete, are looked at: of the others no day is
+    a rise.
     """
     today = as_of.date()
-    dear = [i for i, one in enumerate(series) if _on(one, today) > max(_on(one, today - _WEEK), 0.0)]
+    before = [_on(one, today - _WEEK) if today - _WEEK in one.complete_days else 0.0 for one in series]
+    dear = [i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)]
     watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in dear]
     side_by_side = panels(
         watched,

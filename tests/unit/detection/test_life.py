@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from finops_ai.detection.news import OPENED, news
@@ -79,6 +79,8 @@ MORNINGS = st.lists(
 
 @settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(mornings=MORNINGS, seed=st.integers(0, 3))
+@example(mornings=[("late", 1.0)] * 7, seed=0)
+@example(mornings=[("late", 1.0)] * 10, seed=1)
 def test_no_order_of_late_partial_and_restated_days_makes_a_second_episode(
     mornings: list[tuple[str, float]], seed: int
 ) -> None:
