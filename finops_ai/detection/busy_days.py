@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from finops_ai.detection.calendar import Calendar
 from finops_ai.detection.own_days import own_days
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.clocks import places
 from finops_ai.domain.series import FloatArray
 
 _WEEKS = 8
@@ -19,8 +20,7 @@ _KNOWN = 0.75  # of their days, at least
 _GAP = 0.25  # between the dearest day without and the cheapest day with a job, in logarithms ...
 _WIDE = 1.5  # ... and in standard deviations of either kind
 _LEAST_SHARE, _MOST_SHARE, _LEAST_RUNS = 0.1, 0.75, 4  # of days with a job, and how often one began
-_REGULAR = 0.75  # a weekday, place in a fortnight or in the month with a job so often has it by habit
-_FORTNIGHT = 14
+_REGULAR = 0.75  # a weekday, place in the month or by another clock with a job so often has it by habit
 
 BoolArray = NDArray[np.bool_]
 
@@ -95,8 +95,8 @@ def job_above(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -
     """Cost above which a day is one of a job's, (series,), for series with jobs now and then on a base; 0 for others.
 
     `whole` (series, days) are costs, NaN where unknown. Days of the last half year but the newest fall into two kinds
-    with a gap between them; those above it come again and follow neither weekday, fortnight nor month. The longest run
-    of them is not counted, for it may be an incident.
+    with a gap between them; those above it come again and follow neither weekday nor month nor another clock. The
+    longest run of them is not counted, for it may be an incident.
     """
     days = 2 * _HALF
     until = whole.shape[1] - settings.unsure_days
@@ -110,8 +110,9 @@ def job_above(whole: FloatArray, calendar: Calendar, settings: DetectSettings) -
     rows = np.flatnonzero(apart & (_least_half(known) >= _KNOWN))  # few series have two kinds of days
     known, above = known[rows], level[rows] > line[rows, None]  # NaN compares false
     busy = above & ~longest_run(above)
-    for kind in (calendar.weekday[last], np.arange(days) % _FORTNIGHT, calendar.slot[last]):
-        busy &= _share_by(kind, busy, known) < _REGULAR
+    clocks = places(calendar.start, whole.shape[1]).values()
+    for kind in (calendar.weekday, calendar.slot, *clocks):
+        busy &= _share_by(kind[last], busy, known) < _REGULAR
     share = busy.sum(axis=1) / known.sum(axis=1)
     again = (
         (begun(busy, above) >= _LEAST_RUNS) & (share >= _LEAST_SHARE) & (share <= _MOST_SHARE) & (_least_half(busy) > 0)

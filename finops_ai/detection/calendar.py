@@ -22,6 +22,7 @@ _YEAR = 364
 class Calendar:
     """Arrays of shape (days,) for `days` UTC days from `start`; places are indices of days, out of range for none."""
 
+    start: date
     weekday: IntArray
     slot: IntArray
     month: IntArray
@@ -45,6 +46,7 @@ def calendar(start: date, days: int) -> Calendar:
     at = np.arange(days)
     twice = [(same, np.where(same < 0, -1, same[same])) for same in map(same_before, weekday_numbers(start, days))]
     return Calendar(
+        start=start,
         weekday=weekdays(start, days),
         slot=month_slots(start, days),
         month=number,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from finops_ai.detection.calendar import Calendar
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.cycles import Cycles, Expected
 from finops_ai.domain.day_places import MONTH_SLOTS
 from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
@@ -61,7 +62,7 @@ class Habit:
 def walk(x: FloatArray, known: BoolArray, announced: BoolArray, calendar: Calendar, settings: DetectSettings) -> Habit:
     """Pass once over `x` (series, days), compressed costs; days not `known` and falls on a day off teach nothing."""
     series, days = x.shape
-    state = _State(series, settings)
+    state = _State(series, settings, Cycles(series, calendar.start, days))
     found = {name: np.full((days, series), np.nan) for name in ("expected", "base", "low", "former")}
     earlier, stayed = [np.full((days, series), np.nan) for _ in LOOKBACKS], np.zeros((days, series), np.intp)
     by_day, seen_on, told_on = (np.ascontiguousarray(part.T) for part in (x, known, announced))
@@ -89,6 +90,7 @@ class _Day:
     weekday: int
     slot: int
     slope: FloatArray
+    cycle: FloatArray
     month: FloatArray
     effect: FloatArray
     expected: FloatArray
@@ -102,6 +104,7 @@ class _State:
 
     size: int
     settings: DetectSettings
+    cycles: Cycles
     level: FloatArray = field(init=False)
     levels: FloatArray = field(init=False)  # ring of past levels
     weekday: FloatArray = field(init=False)
@@ -132,17 +135,18 @@ class _State:
             self.levels[:, first] = x[first]
         change = self.level - self.levels[self.day % _RING]
         slope = np.where(self.seen >= _RING, change * (_TREND_SHARE / _RING), 0.0)
-        month = self._month_effect(weekday, slot)
-        base = self.level + slope + self.weekday[weekday]
+        month, cycle = self._month_effect(weekday, slot), self.cycles.ahead(self.day, 1)[0]
+        base = self.level + slope + self.weekday[weekday] + cycle
         return _Day(
             weekday=weekday,
             slot=slot,
             slope=slope,
+            cycle=cycle,
             month=month,
-            effect=self.weekday[weekday] + month,
+            effect=self.weekday[weekday] + cycle + month,
             expected=base + month,
             base=base,
-            low=self.level + slope + self.weekday.min(axis=0) + np.minimum(month, 0.0),
+            low=self.level + slope + self.weekday.min(axis=0) + np.minimum(cycle + month, 0.0),
         )
 
     def _month_effect(self, weekday: int, slot: int) -> FloatArray:
@@ -181,6 +185,9 @@ class _State:
         kept[:, 1:] = np.where(known, kept[:, :-1], kept[:, 1:])
         kept[0, 0] = np.where(known, surprise + habit.month, kept[0, 0])
         kept[1, 0] = np.where(known, surprise + habit.effect, kept[1, 0])
+        told, seen = Expected(habit.cycle, habit.month), known & ~stepping
+        for row, slots in self.cycles.learn(self.day, np.where(seen, surprise, 0.0), told, self.error, seen):
+            self.month[slots, :, :, row] = 0.0
         self.seen = self.seen + known
         self.since_step = np.where(stepping, 0, self.since_step + known)
         self.day += 1

@@ -14,10 +14,10 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.cycles import Cycles, Expected
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
-from finops_ai.forecasting.cycles import Cycles, Expected
 from finops_ai.forecasting.first_weeks import FirstWeeks, Lesson
 from finops_ai.forecasting.following import Following
 from finops_ai.forecasting.lasting import WEEK, Lasting
@@ -111,9 +111,7 @@ class _State:
         a_course = self.cycles.course & ~self.quotas.may_begin(self.day)
         noise = np.where(a_course, _OF_A_COURSE, 1.0) * self.settings.month_noise * self.error
         by_day = [self.monthly.effect(*one, noise) for one in zip(usual, slot, strict=True)]
-        found: FloatArray = np.array(by_day).reshape(usual.shape)
-        self.cycles.correct(found, self.day)
-        return found
+        return np.array(by_day).reshape(usual.shape)
 
     def project(self, place: Places) -> Parts:
         days = len(place.weekday)

@@ -10,6 +10,7 @@ import pytest
 from finops_ai.detection.busy_days import job_above
 from finops_ai.detection.calendar import calendar
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.episode import Episode
 from finops_ai.domain.series import FloatArray
 from tests.unit.detection.alike import SERIES, dates, found, nothing
 from tests.unit.forecasting.bills import START
@@ -145,6 +146,12 @@ CLOCKS = {
     "every third week": DAY % 21 == 5,
     "every fourth week": DAY % 28 == 5,
 }
+MORE_CLOCKS = {
+    "every third day": DAY % 3 == 1,
+    "every fifth day": DAY % 5 == 1,
+    "every tenth day": DAY % 10 == 1,
+    "every fourth week for two days": DAY % 28 < 2,
+}
 
 
 @pytest.mark.parametrize(("times", "is_news"), [(1, False), (4, True)])
@@ -162,3 +169,48 @@ def test_what_runs_by_another_clock_than_the_month_is_no_news_the_third_time(
 
     newest = [one for one in found(dearer, plain=known) if one.last_day >= START + timedelta(days=second + 1)]
     assert bool(newest) is is_news
+
+
+@pytest.mark.parametrize(("times", "is_news"), [(1, False), (2, True)])
+@pytest.mark.parametrize("clock", MORE_CLOCKS)
+def test_what_a_clock_s_day_costs_is_news_on_any_other_day(clock: str, times: float, is_news: bool) -> None:
+    """Jobs that run now and then may cost on any day what they cost on the dearest; those by a clock may not."""
+    runs = MORE_CLOCKS[clock]
+    off = int(np.flatnonzero(~runs)[-2])
+
+    def dearer(costs: FloatArray, _dates: list[date]) -> None:
+        costs[off] *= times
+
+    assert bool(found(dearer, plain=np.where(runs, 500.0, 100.0) * noise(DAYS, 81, 0.04))) is is_news
+
+
+@pytest.mark.parametrize("factor", [0.2, 4.0])
+@pytest.mark.parametrize("clock", [*CLOCKS, "every tenth day"])
+def test_an_incident_makes_no_clock_forgotten(clock: str, factor: float) -> None:
+    """Eight days that are another matter, one of the clock's among them; its next day is no news."""
+    runs = (CLOCKS | MORE_CLOCKS)[clock]
+    *_, before, last = np.flatnonzero(runs[:-2]).tolist()
+    known = (np.where(runs, 500.0, 100.0) * noise(DAYS, 91, 0.04))[:, : last + 3]
+
+    def incident(costs: FloatArray, _dates: list[date]) -> None:
+        costs[before - 1 : before + 7] *= factor
+
+    assert not [one for one in found(incident, plain=known) if one.last_day >= START + timedelta(days=last)]
+
+
+@pytest.mark.parametrize("clock", [*CLOCKS, *MORE_CLOCKS])
+def test_a_job_that_does_not_come_is_told_as_a_drop_and_the_third_time_it_is_gone(clock: str) -> None:
+    runs, steady = (CLOCKS | MORE_CLOCKS)[clock], noise(DAYS, 91, 0.04)
+    *_, third, _, last = np.flatnonzero(np.diff(runs[:-2].astype(int)) == 1).tolist()  # the day before it runs
+    known = (np.where(runs, 500.0, 100.0) * steady)[:, : last + 4]
+
+    def ended(since: int) -> list[Episode]:
+        def change(costs: FloatArray, _dates: list[date]) -> None:
+            costs[since:] = 100 * steady[0, since : last + 4]
+
+        newest = START + timedelta(days=last)
+        return [one for one in found(change, plain=known) if one.last_day > newest]
+
+    (told,) = ended(last)
+    assert told.kind == "drop"
+    assert not ended(third)

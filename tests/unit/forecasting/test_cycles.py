@@ -8,10 +8,10 @@ from datetime import date
 import numpy as np
 import pytest
 
+from finops_ai.domain.cycles import Cycles, Expected
 from finops_ai.domain.day_places import in_months, weekdays, working_days
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.baseline import Baseline
-from finops_ai.forecasting.cycles import Cycles, Expected
 from finops_ai.forecasting.settings import ForecastSettings
 
 MONDAY = date(2024, 1, 1)
@@ -99,6 +99,25 @@ def test_a_gap_in_the_bill_makes_no_clock_forgotten() -> None:
     known[:, 270:298] = np.nan
     told = Baseline(ForecastSettings()).forecast(known, MONDAY, AHEAD, list("abcdef"))
     assert np.abs(told - sprints[300:]).mean() / sprints.mean() < 0.1
+
+
+@pytest.mark.parametrize("factor", [0.2, 5.0])
+@pytest.mark.parametrize("clock", ["every tenth day", "every third week", "the last Friday"])
+def test_an_incident_makes_no_clock_forgotten(clock: str, factor: float) -> None:
+    """Eight days that are another matter altogether, one of the clock's days among them."""
+    jobs = 100.0 + np.where(CLOCKS[clock](360), 500.0, 0.0)
+    noise = np.exp(np.random.default_rng(3).normal(0, NOISE, (SERIES, 360)))
+    known = jobs[:360] * noise
+    at = int(np.flatnonzero(jobs[:340] > 100.0)[-1])
+    known[:, at - 1 : at + 7] *= factor
+    told = Baseline(ForecastSettings()).forecast(known, MONDAY, AHEAD, list("abcdef"))
+    assert np.abs(told - jobs[360:]).mean() / jobs.mean() < 0.1
+
+
+def test_a_clock_that_moved_is_expected_in_its_new_place() -> None:
+    """A sprint's end on another weekday: three times it is wrong on both, the fourth time it is right."""
+    day = days(300)
+    assert error(100.0 + np.where(day % 14 == np.where(day < 240, 9, 3), 900.0, 0.0), 300) < 0.1
 
 
 def believed(surprise: FloatArray, known: FloatArray | None = None) -> FloatArray:
