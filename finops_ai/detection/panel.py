@@ -31,10 +31,11 @@ class Panel:
 
     `billed` is NaN where nothing is known or believed: before a series began, and on days that are not complete unless
     it is known how complete they are. `share` and `spread` are 1 and 0 for whole days. `announced` are days on which a
-    new level may be found.
+    new level may be found. `finest` (members,) are the series of the narrowest scopes, of which others are sums.
     """
 
     members: tuple[int, ...]
+    finest: NDArray[np.bool_]
     start: date
     end: date
     billed: FloatArray
@@ -64,13 +65,15 @@ def panels(
     Series of which no day is known by then are left out. Values that are no numbers are unknown.
     """
     begun = [i for i, one in enumerate(series) if one.days.start < today]
-    return [
-        _panel(series, filling, announced, begun[at : at + size], today, settings) for at in range(0, len(begun), size)
-    ]
+    keys = [len(one.scope.pairs) for one in series]
+    finest = np.array(keys) == max(keys, default=0)
+    parts = [begun[at : at + size] for at in range(0, len(begun), size)]
+    return [_panel(series, finest, filling, announced, part, today, settings) for part in parts]
 
 
 def _panel(
     series: Sequence[CostSeries],
+    finest: NDArray[np.bool_],
     filling: Sequence[Filling | None],
     announced: Sequence[KnownEvent],
     members: list[int],
@@ -102,5 +105,12 @@ def _panel(
     begun |= ~begun.any(axis=1, keepdims=True)  # never cost anything: its zeros are all there is to know
     billed[~begun] = np.nan
     return Panel(
-        members=tuple(members), start=start, end=today, billed=billed, share=share, spread=spread, announced=told
+        members=tuple(members),
+        finest=finest[members],
+        start=start,
+        end=today,
+        billed=billed,
+        share=share,
+        spread=spread,
+        announced=told,
     )

@@ -85,7 +85,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     raw[age < _COLD_DAYS] = np.nan
     young = age < SETTLED_DAYS
     first = max(panel.days - settings.calibration_days, 0)
-    high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel.share >= _WHOLE, settings)
+    high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel, settings)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -156,14 +156,15 @@ def _bounds(
     dull: NDArray[np.bool_],
     jobs: Rhythm,
     days: Calendar,
-    whole: NDArray[np.bool_],
+    panel: Panel,
     settings: DetectSettings,
 ) -> tuple[FloatArray, FloatArray]:
     """How high and how low each day from `first` on may lie without any surprise.
 
     Between the forecast and the level before the last accepted one lies nothing new; what recurs is excused, and on a
-    day off, by the calendar or because several series rest at once, a weekend's cost is.
+    day off, by the calendar or because several of the finest series rest at once, a weekend's cost is.
     """
+    whole = panel.share >= _WHOLE
     jobs_only, due = jobs.now_and_then, jobs.due[jobs.now_and_then]
     first = max(seen.shape[1] - settings.calibration_days, 0)
     scale = usual_error(settled(np.where(jobs.due, raw, np.nan), dull, settings), settings)
@@ -184,7 +185,8 @@ def _bounds(
     dips = (weekend < expected - _DIP) & np.isfinite(raw[part])
     margin = _DAY_OFF * scale[:, None]
     resting = dips & (raw[part] < -margin) & (seen[part] >= weekend - margin)
-    shared = resting.sum(axis=0) >= np.maximum(settings.resting_series, settings.resting_share * dips.sum(axis=0))
+    at_rest, could = (part[panel.finest].sum(axis=0) for part in (resting, dips))
+    shared = at_rest >= np.maximum(settings.resting_series, settings.resting_share * could)
     low[:, shared] = np.fmin(low, weekend)[:, shared]
     return high, low
 
