@@ -9,8 +9,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 
-from finops_ai.detection.contributors import BASELINE_DAYS, Breakdown, Contributor, contributors, scaled
+from finops_ai.detection.contributors import Breakdown, Contributor, contributors, scaled
 from finops_ai.detection.effects import Effects, effects, growth, together
+from finops_ai.detection.like_days import BASELINE_DAYS
 from finops_ai.domain.episode import Cause, Episode
 from finops_ai.domain.money import EXACT, Money, total
 
@@ -51,7 +52,7 @@ def causes(
     """The `top` contributors and the rest as one; their excesses add up to observed - expected.
 
     Those named in `first` lead, the others follow by absolute excess. A contributor is expected to cost what it did on
-    the same weekdays of the baseline, scaled so that all together are expected to cost `expected`. What the breakdown
+    like days before, scaled so that all together are expected to cost `expected`. What the breakdown
     does not cover is part of the rest; what costs nothing, then as now, is no cause.
     """
     every = scaled(contributors(breakdown), expected.amount)

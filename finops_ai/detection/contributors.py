@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from finops_ai.domain.money import EXACT, QUANTUM, split, total
 
-BASELINE_DAYS = 28
 ZERO = Decimal(0)
 
 
@@ -27,14 +26,13 @@ class Share(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Breakdown:
-    """Daily cost of an episode's scope by `keys`: for the days before it (28 is usual) and for its own days.
+    """Daily cost of an episode's scope by `keys`, on its own days and on those before it that are like them.
 
-    `baseline_days` and `episode_days` name all days, those without cost too.
+    `weights` says how much of each day before is expected of all its own days together (`like_days`).
     """
 
     keys: tuple[str, ...]
-    baseline_days: Sequence[date]
-    episode_days: Sequence[date]
+    weights: Mapping[date, Decimal]
     baseline: Sequence[Share]
     during: Sequence[Share]
 
@@ -70,26 +68,11 @@ class _Sums:
     units: set[str] = field(default_factory=set)
 
 
-def day_weights(baseline_days: Sequence[date], episode_days: Sequence[date]) -> dict[date, Decimal]:
-    """How much of each day before is expected of all days of the episode together: means of the same weekdays."""
-    weekdays: dict[int, int] = defaultdict(int)
-    for day in baseline_days:
-        weekdays[day.weekday()] += 1
-    weights = dict.fromkeys(baseline_days, ZERO)
-    for day in episode_days:
-        alike = weekdays.get(day.weekday(), 0)
-        for before in weights:
-            if before.weekday() == day.weekday() or not alike:
-                weights[before] += EXACT.divide(Decimal(1), Decimal(alike or len(weights)))
-    return weights
-
-
 def contributors(breakdown: Breakdown) -> dict[tuple[str, ...], Contributor]:
-    """Observed and expected of each contributor, the expected one by weekday-matched means of the baseline."""
-    weights = day_weights(breakdown.baseline_days, breakdown.episode_days)
+    """Observed and expected of each contributor, the expected one by its means over the like days before."""
     sums: dict[tuple[str, ...], _Sums] = defaultdict(_Sums)
     for share in breakdown.baseline:
-        one, weight = sums[share.what], weights.get(share.day, ZERO)
+        one, weight = sums[share.what], breakdown.weights.get(share.day, ZERO)
         one.expected = EXACT.add(one.expected, EXACT.multiply(share.cost, weight))
         one.usual_quantity = _more(one.usual_quantity, share.quantity, weight)
         one.units.add(share.unit)

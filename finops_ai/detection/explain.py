@@ -83,7 +83,7 @@ def _counterfactual(episode: Episode, during: Sequence[Score]) -> str | None:
         return None
     main = max(episode.causes, key=lambda cause: abs(cause.excess.amount))
     left = float((episode.excess - main.excess).amount) / band
-    name = ", ".join(main.what.values())
+    name = ", ".join(main.names)
     return f"without {name}: {left:.1f} of the band instead of {float(episode.excess.amount) / band:.1f}"
 
 

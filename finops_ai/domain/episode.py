@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
+from finops_ai.domain.focus import NONE
 from finops_ai.domain.money import Money
 from finops_ai.domain.scope import Scope
 
@@ -44,6 +45,9 @@ class FeedbackVerdict(StrEnum):
     EXPECTED = "expected"
 
 
+UNNAMED = "not named on the bill"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cause:
     """One contributor; the causes of an episode add up to its excess exactly.
@@ -60,6 +64,12 @@ class Cause:
     price_effect: Money | None = None
     mix_effect: Money | None = None
     note: str = ""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What the bill calls it, never empty: values that say nothing are left out, as are those said already."""
+        told = dict.fromkeys(value for value in self.what.values() if value)
+        return tuple(one for one in told if one != NONE) or tuple(told) or (UNNAMED,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

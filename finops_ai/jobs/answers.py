@@ -56,7 +56,7 @@ def episode_row(episode: Episode) -> dict[str, Any]:
         "second_opinion": None if episode.second_opinion is None else f"{episode.second_opinion:.3f}",
         "forecaster": episode.forecaster,
         "threshold": episode.threshold,
-        "main_cause": " · ".join(main.what.values()) if main else "",
+        "main_cause": " · ".join(main.names) if main else "",
         "seen_in": [dict(scope.pairs) for scope in episode.seen_in],
         "feedback": answer.verdict.value if answer else None,
         "feedback_until": answer.until if answer else None,

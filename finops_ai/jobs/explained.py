@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from finops_ai.detection.causes import finish
-from finops_ai.detection.contributors import BASELINE_DAYS, Breakdown, Share, day_weights
+from finops_ai.detection.contributors import Breakdown, Share
 from finops_ai.detection.levels import accepted
+from finops_ai.detection.like_days import LikeDays, like_days
 from finops_ai.detection.localise import Parts, localise
 from finops_ai.detection.shapes import Metered, shape
 from finops_ai.domain.episode import Cause, Episode
@@ -52,32 +53,41 @@ class _Sums:
 
 
 def explained(
-    turn: Turn, episode: Episode, cost_basis: str, watched: CostSeries, attribution: Attribution = NOT_KNOWN
+    turn: Turn,
+    episode: Episode,
+    cost_basis: str,
+    watched: CostSeries,
+    expected: Mapping[date, float],
+    attribution: Attribution = NOT_KNOWN,
 ) -> Episode:
-    """`episode` made exact: its causes add up to its excess, `where` holds what carries most of it."""
+    """`episode` made exact: its causes add up to its excess, `where` holds what carries most of it.
+
+    `watched` is the cost of its scope by the day, and what was `expected` of the days that were judged.
+    """
     during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
-    before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
-    rows = costs.breakdown(
+    like = like_days(during, watched, expected)
+    every = costs.breakdown(
         turn.engine,
         scope=episode.scope,
         currency=episode.excess.currency,
         cost_basis=cost_basis,
-        days=Days(before.start, during.end),
+        days=Days(like.before.start, during.end),
         keys=(*ATTRIBUTES, UNIT),
         as_of=turn.as_of,
     )
+    rows = [row for row in every if row["day"] in during or row["day"] in like.weights]
     free = [key for key in ATTRIBUTES if episode.scope.get(key) is None]
-    sums = _sums(rows, before, during)
+    sums = _sums(rows, like, during)
     found = localise(sums.parts, free)
     keys, first = (found[0].keys, found[0].elements) if found else ((free[0],), ())
     observed = total(row["cost"] for row in rows if row["day"] in during)
-    done = finish(episode, observed=observed, breakdown=_breakdown(rows, keys, before, during), first=first)
-    place = {**workload_of(turn, done, cost_basis, attribution), **_carriers(sums.parts), **done.where}
+    done = finish(episode, observed=observed, breakdown=_breakdown(rows, keys, like, during), first=first)
+    place = {**workload_of(turn, done, cost_basis, attribution, like), **_carriers(sums.parts), **done.where}
     done = done.with_(where=place, accepted=accepted(done, watched))
     return done.with_(shape=shape(done, sums.metered, watched), causes=_naming_new(done.causes, sums.parts, keys))
 
 
-def _breakdown(rows: Rows, keys: tuple[str, ...], before: Days, during: Days) -> Breakdown:
+def _breakdown(rows: Rows, keys: tuple[str, ...], like: LikeDays, during: Days) -> Breakdown:
     sums: dict[tuple[Any, ...], tuple[Decimal, Decimal | None]] = {}
     for row in rows:
         at = (row["day"], tuple(str(row[key]) for key in keys), str(row[UNIT]))
@@ -88,16 +98,15 @@ def _breakdown(rows: Rows, keys: tuple[str, ...], before: Days, during: Days) ->
     shares = [Share(day, what, cost, quantity, unit) for (day, what, unit), (cost, quantity) in sums.items()]
     return Breakdown(
         keys=keys,
-        baseline_days=tuple(before),
-        episode_days=tuple(during),
-        baseline=[share for share in shares if share.day in before],
+        weights=like.weights,
+        baseline=[share for share in shares if share.day not in during],
         during=[share for share in shares if share.day in during],
     )
 
 
-def _sums(rows: Rows, before: Days, during: Days) -> _Sums:
-    """Sums by part: usual ones by weekday-matched means of the days before, as causes have them."""
-    weights = {day: float(weight) for day, weight in day_weights(tuple(before), tuple(during)).items()}
+def _sums(rows: Rows, like: LikeDays, during: Days) -> _Sums:
+    """Sums by part: usual ones by means over the like days before, as causes have them."""
+    weights = {day: float(weight) for day, weight in like.weights.items()}
     numbers: dict[tuple[str, ...], int] = {}
     where = [numbers.setdefault(tuple(str(row[key]) for key in (*ATTRIBUTES, UNIT)), len(numbers)) for row in rows]
     of_part = np.array(where, dtype=np.int64)

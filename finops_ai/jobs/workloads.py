@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
-from finops_ai.detection.contributors import BASELINE_DAYS, day_weights
+from finops_ai.detection.like_days import LikeDays
 from finops_ai.domain.episode import Episode
 from finops_ai.domain.focus import ALLOCATED, UNTAGGED
 from finops_ai.domain.money import EXACT, total
@@ -37,7 +37,7 @@ class Attribution:
 NOT_KNOWN = Attribution()
 
 
-def workload_of(turn: Turn, episode: Episode, cost_basis: str, known: Attribution) -> dict[str, str]:
+def workload_of(turn: Turn, episode: Episode, cost_basis: str, known: Attribution, like: LikeDays) -> dict[str, str]:
     """What carries most of the change, by the bill itself or, where it knows nothing, by an attribution of it."""
     if not known.kept:
         return {}
@@ -46,32 +46,30 @@ def workload_of(turn: Turn, episode: Episode, cost_basis: str, known: Attributio
     if owned.pairs or not episode.scope.pairs:
         asked += [(owned, source) for source in known.sources]
     for scope, source in asked:
-        found = _carriers(_changes(turn, episode, scope, source, cost_basis), episode.excess.amount)
+        found = _carriers(_changes(turn, episode, scope, source, cost_basis, like), episode.excess.amount)
         if found:
             return found
     return {}
 
 
 def _changes(
-    turn: Turn, episode: Episode, scope: Scope, source: str | None, cost_basis: str
+    turn: Turn, episode: Episode, scope: Scope, source: str | None, cost_basis: str, like: LikeDays
 ) -> dict[tuple[str, ...], Decimal]:
-    """By cluster, namespace and workload: what the episode's days cost beyond the same weekdays before."""
+    """By cluster, namespace and workload: what the episode's days cost beyond those before that are like them."""
     during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
-    before = Days(episode.opened_on - timedelta(days=BASELINE_DAYS), episode.opened_on)
     names = [f"tag:{place}" for place in PLACES]
     rows: list[dict[str, Any]] = costs.breakdown(
         turn.engine,
         scope=Scope((*scope.pairs, ("source", source))) if source else scope,
         currency=episode.excess.currency,
         cost_basis=cost_basis,
-        days=Days(before.start, during.end),
+        days=Days(like.before.start, during.end),
         keys=tuple(names),
         as_of=turn.as_of,
     )
-    weights: Mapping[date, Decimal] = day_weights(tuple(before), tuple(during))
     changes: dict[tuple[str, ...], Decimal] = defaultdict(Decimal)
     for row in rows:
-        weight = Decimal(1) if row["day"] in during else -weights.get(row["day"], Decimal(0))
+        weight = Decimal(1) if row["day"] in during else -like.weights.get(row["day"], Decimal(0))
         at = tuple(str(row[name]) for name in names)
         changes[at] = EXACT.add(changes[at], EXACT.multiply(row["cost"], weight))
     return changes

@@ -174,8 +174,7 @@ def _episode(episode: Episode) -> Row:
     main = max(episode.causes, key=lambda cause: abs(cause.excess.amount), default=None)
     cause = None
     if main:
-        names = " · ".join(value for value in main.what.values() if value)
-        cause = f"{names} {money(main.excess.amount, main.excess.currency, sign=True)}"
+        cause = f"{' · '.join(main.names)} {money(main.excess.amount, main.excess.currency, sign=True)}"
     verdict = str(episode.feedback.verdict).replace("_", " ") if episode.feedback else None
     return (
         str(episode.severity),

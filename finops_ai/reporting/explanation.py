@@ -85,7 +85,7 @@ def _kind(episode: Episode) -> str:
 
 
 def _cause(cause: Cause) -> str:
-    names = " · ".join(one_line(value, NAME_LENGTH) for value in cause.what.values())
+    names = " · ".join(one_line(name, NAME_LENGTH) for name in cause.names)
     effects = ""
     if cause.quantity_effect and cause.price_effect:
         code = cause.excess.currency

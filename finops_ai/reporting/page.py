@@ -21,7 +21,6 @@ PLACES = ("x_cost_center", "x_ai_model", "service_name", "x_sku_group")
 """Keys that name an episode's place, from wide to narrow."""
 
 NAME_LENGTH = 48
-UNNAMED = "all of it: the bill names no part"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,4 +178,5 @@ def _money(amount: Money) -> str:
 
 
 def _cause(cause: Cause) -> dict[str, str]:
-    return {"what": _names(cause.what.items()) or UNNAMED, "excess": plain(cause.excess.amount), "note": cause.note}
+    names = " · ".join(one_line(name, NAME_LENGTH) for name in cause.names)
+    return {"what": names, "excess": plain(cause.excess.amount), "note": cause.note}

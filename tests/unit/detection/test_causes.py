@@ -6,6 +6,7 @@ import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,7 +14,9 @@ from finops_ai.detection.causes import causes, finish, where
 from finops_ai.detection.contributors import Breakdown, Share
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.explain import explain
+from finops_ai.detection.like_days import same_weekdays
 from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.episode import Cause
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.money import EXACT, Money, total
 from finops_ai.domain.scope import Scope
@@ -40,8 +43,7 @@ def _breakdown(keys: tuple[str, ...], usual: dict[str, int], now: dict[str, int]
 
     return Breakdown(
         keys=keys,
-        baseline_days=BEFORE,
-        episode_days=DURING,
+        weights=same_weekdays(BEFORE, DURING),
         baseline=shares(BEFORE, usual, usual),
         during=shares(DURING, now, {name: usual.get(name, 1) for name in now}),
     )
@@ -80,8 +82,7 @@ def test_a_meter_that_costs_nothing_is_no_cause() -> None:
     ]
     breakdown = Breakdown(
         keys=("x_sku_group",),
-        baseline_days=BEFORE,
-        episode_days=DURING,
+        weights=same_weekdays(BEFORE, DURING),
         baseline=[share for share in shares if share.day in BEFORE],
         during=[share for share in shares if share.day in DURING],
     )
@@ -94,8 +95,7 @@ def test_price_and_quantity_share_the_excess() -> None:
     assert (dearer.quantity_effect, dearer.price_effect) == (_usd(0), _usd(150))
     more = Breakdown(
         keys=("x",),
-        baseline_days=BEFORE,
-        episode_days=DURING,
+        weights=same_weekdays(BEFORE, DURING),
         baseline=[Share(day, ("a",), Decimal(100), Decimal(10)) for day in BEFORE],
         during=[Share(day, ("a",), Decimal(240), Decimal(20)) for day in DURING],
     )
@@ -108,8 +108,7 @@ def test_price_and_quantity_share_the_excess() -> None:
 def test_expected_follows_the_weekday() -> None:
     weekend_only = Breakdown(
         keys=("x",),
-        baseline_days=BEFORE,
-        episode_days=DURING,
+        weights=same_weekdays(BEFORE, DURING),
         baseline=[
             *(Share(day, ("batch",), Decimal(70)) for day in BEFORE if day.weekday() > 4),
             *(Share(day, ("web",), Decimal(10)) for day in BEFORE),
@@ -144,8 +143,7 @@ def test_causes_add_up_to_the_last_digit(
     observed = total([*now.values(), uncovered])
     breakdown = Breakdown(
         keys=("x",),
-        baseline_days=BEFORE,
-        episode_days=DURING[:1],
+        weights=same_weekdays(BEFORE, DURING[:1]),
         baseline=[Share(day, (name,), cost, quantities.get(name)) for day in BEFORE for name, cost in usual.items()],
         during=[Share(DURING[0], (name,), cost, quantities.get(name)) for name, cost in now.items()],
     )
@@ -164,8 +162,7 @@ def test_price_volume_and_mix_add_up_for_every_cause_and_for_the_rest() -> None:
     now = {"large": (18, 200), "small": (1, 100), "tiny": (5, 500)}
     breakdown = Breakdown(
         keys=("x_ai_model",),
-        baseline_days=BEFORE,
-        episode_days=DURING[:1],
+        weights=same_weekdays(BEFORE, DURING[:1]),
         baseline=[Share(d, (m,), Decimal(c), Decimal(q), "Tokens") for d in BEFORE for m, (c, q) in usual.items()],
         during=[Share(DURING[0], (m,), Decimal(c), Decimal(q), "Tokens") for m, (c, q) in now.items()],
     )
@@ -180,8 +177,7 @@ def test_price_volume_and_mix_add_up_for_every_cause_and_for_the_rest() -> None:
 def test_quantities_of_different_units_say_nothing_of_the_price() -> None:
     breakdown = Breakdown(
         keys=("x",),
-        baseline_days=BEFORE,
-        episode_days=DURING[:1],
+        weights=same_weekdays(BEFORE, DURING[:1]),
         baseline=[Share(day, ("a",), Decimal(5), Decimal(1), unit) for day in BEFORE for unit in ("Hours", "GB")],
         during=[Share(DURING[0], ("a",), Decimal(9), Decimal(1), unit) for unit in ("Hours", "GB")],
     )
@@ -218,8 +214,7 @@ def test_a_finished_episode_is_exact_and_explains_itself() -> None:
     exact = Decimal("400.100000000000000001")
     breakdown = Breakdown(
         keys=("service_name",),
-        baseline_days=BEFORE,
-        episode_days=[FIRST],
+        weights=same_weekdays(BEFORE, [FIRST]),
         baseline=[Share(day, (name,), Decimal(75)) for day in BEFORE for name in ("ec2", "s3")],
         during=[Share(FIRST, ("ec2",), exact - 75), Share(FIRST, ("s3",), Decimal(75))],
     )
@@ -234,3 +229,16 @@ def test_a_finished_episode_is_exact_and_explains_itself() -> None:
     assert told["excess"] == "250.100000000000000001"
     assert told["counterfactual"] == "without ec2: 0.0 of the band instead of 5.0"
     assert [day["upper"] for day in told["days"]] == [200.0]
+
+
+@pytest.mark.parametrize(
+    ("what", "names"),
+    [
+        ({"x_sku_group": "hours", "region_id": "eu"}, ("hours", "eu")),
+        ({"x_sku_group": "", "x_ai_model": "(none)", "region_id": "eu"}, ("eu",)),
+        ({"x_ai_model": "(none)"}, ("(none)",)),
+        ({"x_sku_group": ""}, ("not named on the bill",)),
+    ],
+)
+def test_a_cause_has_a_name(what: dict[str, str], names: tuple[str, ...]) -> None:
+    assert Cause(what=what, expected=_usd(1), observed=_usd(2), excess=_usd(1)).names == names
