@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from finops_ai.detection.calendar import Calendar
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.cycles import Cycles, Expected
-from finops_ai.domain.expectation import expand
-from finops_ai.domain.monthly import Monthly
+from finops_ai.domain.day_places import MONTH_SLOTS
+from finops_ai.domain.median import median_of_three
 from finops_ai.domain.series import FloatArray
 
 BoolArray = NDArray[np.bool_]
@@ -31,6 +31,7 @@ _LEVEL_GAIN, _WEEKDAY_GAIN, _ERROR_GAIN = 0.12, 0.1, 0.05
 _CLIP = 2.0
 _YOUNG_DAYS = 21  # until then the usual error is a guess, and surprises are clipped at a factor of e instead
 _MONTH_NOISE = 1.5
+_FEE = np.log(2)  # what costs twice a dear weekday is a fee
 _LEAST_ERROR = 0.01
 _AT_ONCE = 0.7  # of a change that was there when it began: a step, not a ramp
 
@@ -107,7 +108,7 @@ class _State:
     level: FloatArray = field(init=False)
     levels: FloatArray = field(init=False)  # ring of past levels
     weekday: FloatArray = field(init=False)
-    monthly: Monthly = field(init=False)
+    month: FloatArray = field(init=False)  # by slot: the last three surprises, and the same without the weekday
     error: FloatArray = field(init=False)
     seen: NDArray[np.intp] = field(init=False)
     since_step: NDArray[np.intp] = field(init=False)  # days that taught the weekdays since a new level
@@ -122,7 +123,7 @@ class _State:
     def __post_init__(self) -> None:
         n, days = self.size, self.settings.accept_days
         self.level, self.levels = np.zeros(n), np.zeros((_RING, n))
-        self.weekday, self.monthly = np.zeros((7, n)), Monthly(n)
+        self.weekday, self.month = np.zeros((7, n)), np.zeros((MONTH_SLOTS, 2, 3, n))
         self.error, self.former = np.full(n, 0.3), np.full(n, np.nan)
         self.seen, self.since_step, self.told, self.former_age, self.since_accepted = np.zeros((5, n), np.intp)
         self.sides, self.plain = np.zeros((days, n)), np.zeros((days, n))
@@ -134,9 +135,8 @@ class _State:
             self.levels[:, first] = x[first]
         change = self.level - self.levels[self.day % _RING]
         slope = np.where(self.seen >= _RING, change * (_TREND_SHARE / _RING), 0.0)
-        cycle = self.cycles.ahead(self.day, 1)[0]
+        month, cycle = self._month_effect(weekday, slot), self.cycles.ahead(self.day, 1)[0]
         base = self.level + slope + self.weekday[weekday] + cycle
-        month = self.monthly.effect(base, slot, _MONTH_NOISE * self.error)
         return _Day(
             weekday=weekday,
             slot=slot,
@@ -148,6 +148,15 @@ class _State:
             base=base,
             low=self.level + slope + self.weekday.min(axis=0) + np.minimum(cycle + month, 0.0),
         )
+
+    def _month_effect(self, weekday: int, slot: int) -> FloatArray:
+        """Median of the last three surprises in the slot, as far as it stands out; a fee is the same on any weekday."""
+        usual, plain = median_of_three(self.month[slot].swapaxes(0, 1))
+        beyond = np.maximum(np.abs(usual) - _MONTH_NOISE * self.error, 0.0)
+        is_fee = (usual > 0) & (beyond > 0) & (plain > self.weekday.max(axis=0) + _FEE)
+        fee = np.clip(plain - self.weekday[weekday], beyond - _FEE, beyond + _FEE)
+        effect: FloatArray = np.where(is_fee, fee, np.copysign(beyond, usual))
+        return effect
 
     def learn(self, habit: _Day, x: FloatArray, known: BoolArray, announced: BoolArray, resting: BoolArray) -> None:
         self.told = np.where(announced, self.told + known, 0)
@@ -172,9 +181,13 @@ class _State:
         capped = 1.25 * np.minimum(size, 3 * self.error + young)  # 1.25 mean absolute errors are one sigma
         step = np.where(known, np.maximum(_ERROR_GAIN, 1.0 / (self.seen + 2)), 0.0)
         self.error = np.maximum(self.error + step * (capped - self.error), _LEAST_ERROR)
-        self.monthly.learn(habit.slot, surprise + habit.month, expand(x, 1.0), habit.base, known)
+        kept = self.month[habit.slot]
+        kept[:, 1:] = np.where(known, kept[:, :-1], kept[:, 1:])
+        kept[0, 0] = np.where(known, surprise + habit.month, kept[0, 0])
+        kept[1, 0] = np.where(known, surprise + habit.effect, kept[1, 0])
         told, seen = Expected(habit.cycle, habit.month), known & ~stepping
-        self.monthly.forget(self.cycles.learn(self.day, np.where(seen, surprise, 0.0), told, self.error, seen))
+        for row, slots in self.cycles.learn(self.day, np.where(seen, surprise, 0.0), told, self.error, seen):
+            self.month[slots, :, :, row] = 0.0
         self.seen = self.seen + known
         self.since_step = np.where(stepping, 0, self.since_step + known)
         self.day += 1

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from finops_ai.domain.cycles import Cycles, Expected
 from finops_ai.domain.days_off import NONE
 from finops_ai.domain.expectation import compress, expand
-from finops_ai.domain.monthly import ALIKE, Monthly
 from finops_ai.domain.series import FloatArray
 from finops_ai.forecasting.first_weeks import FirstWeeks, Lesson
 from finops_ai.forecasting.following import Following
 from finops_ai.forecasting.lasting import WEEK, Lasting
+from finops_ai.forecasting.monthly import ALIKE, Monthly
 from finops_ai.forecasting.newest import Newest
 from finops_ai.forecasting.parts import Parts
 from finops_ai.forecasting.position import Places
