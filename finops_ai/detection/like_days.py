@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-import numpy as np
-
 from finops_ai.domain.day_places import month_slots
 from finops_ai.domain.money import EXACT
 from finops_ai.domain.period import Days
@@ -36,21 +34,14 @@ class LikeDays:
     before: Days
 
 
-def same_weekdays(before: Sequence[date], during: Sequence[date]) -> dict[date, Decimal]:
-    """Weights of the days `before` by weekdays alone: means of the same weekdays, of all where there are none."""
-    weights = dict.fromkeys(before, Decimal(0))
-    for day in during:
-        _add(weights, _mates(before, day))
-    return weights
-
-
 def like_days(during: Days, watched: CostSeries, expected: Mapping[date, float]) -> LikeDays:
     """The days like those of `during`, by what the scope, `watched`, was `expected` to cost on each, where known."""
     four_weeks = Days(during.start - timedelta(days=BASELINE_DAYS), during.start)
     weights, before = dict.fromkeys(four_weeks, Decimal(0)), list(four_weeks)
+    costs = dict(zip(watched.days, watched.charged.tolist(), strict=True))
     for day in during:
         mates = _mates(before, day)
-        _add(weights, _of_another_cost(day, during.start, watched, expected.get(day), mates) or mates)
+        _add(weights, _of_another_cost(day, during.start, costs, expected.get(day), mates) or mates)
     return LikeDays(weights=weights, before=Days(min(weights), during.start))
 
 
@@ -64,24 +55,21 @@ def _add(weights: dict[date, Decimal], alike: Sequence[date]) -> None:
 
 
 def _of_another_cost(
-    day: date, opened_on: date, watched: CostSeries, expected: float | None, mates: Sequence[date]
+    day: date, opened_on: date, costs: Mapping[date, float], expected: float | None, mates: Sequence[date]
 ) -> list[date]:
     """Earlier days that came to what was expected of this one, where its weekday's do not; the newest three.
 
     Where two of them stand in the day's place of their month, those alone: it is a fee.
     """
-    if expected is None or expected <= 0 or _as_much(float(np.mean([_cost(watched, one) for one in mates])), expected):
+    usual = sum(costs.get(one, 0.0) for one in mates) / len(mates)
+    if expected is None or expected <= 0 or _as_much(usual, expected):
         return []
     start = opened_on - timedelta(days=_REACH)
     slots = month_slots(start, (day - start).days + 1)
     ages = range((opened_on - start).days - 1, -1, -1)
-    alike = [age for age in ages if _as_much(_cost(watched, start + timedelta(days=age)), expected)]
+    alike = [age for age in ages if _as_much(costs.get(start + timedelta(days=age), 0.0), expected)]
     fees = [age for age in alike if slots[age] == slots[-1]]
     return [start + timedelta(days=age) for age in (fees if len(fees) >= _AGREE else alike)[:_MOST]]
-
-
-def _cost(watched: CostSeries, day: date) -> float:
-    return float(watched.charged[(day - watched.days.start).days]) if day in watched.days else 0.0
 
 
 def _as_much(cost: float, expected: float) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -14,17 +15,23 @@ from finops_ai.detection.causes import causes, finish, where
 from finops_ai.detection.contributors import Breakdown, Share
 from finops_ai.detection.episodes import advance
 from finops_ai.detection.explain import explain
-from finops_ai.detection.like_days import same_weekdays
+from finops_ai.detection.like_days import like_days
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.episode import Cause
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.money import EXACT, Money, total
+from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from tests.unit.forecasting.bills import one_series
 
 FIRST = date(2026, 3, 2)  # a Monday
 BEFORE = [FIRST - timedelta(days=n) for n in range(28, 0, -1)]
 DURING = [FIRST + timedelta(days=n) for n in range(3)]
+
+
+def _weights(during: list[date]) -> Mapping[date, Decimal]:
+    """Nothing is known of what was expected of the days, so that they are like the same weekdays of four weeks."""
+    return like_days(Days(during[0], during[-1] + timedelta(days=1)), one_series([0.0]), {}).weights
 
 
 def _usd(amount: Decimal | str | int) -> Money:
@@ -43,7 +50,7 @@ def _breakdown(keys: tuple[str, ...], usual: dict[str, int], now: dict[str, int]
 
     return Breakdown(
         keys=keys,
-        weights=same_weekdays(BEFORE, DURING),
+        weights=_weights(DURING),
         baseline=shares(BEFORE, usual, usual),
         during=shares(DURING, now, {name: usual.get(name, 1) for name in now}),
     )
@@ -82,7 +89,7 @@ def test_a_meter_that_costs_nothing_is_no_cause() -> None:
     ]
     breakdown = Breakdown(
         keys=("x_sku_group",),
-        weights=same_weekdays(BEFORE, DURING),
+        weights=_weights(DURING),
         baseline=[share for share in shares if share.day in BEFORE],
         during=[share for share in shares if share.day in DURING],
     )
@@ -95,7 +102,7 @@ def test_price_and_quantity_share_the_excess() -> None:
     assert (dearer.quantity_effect, dearer.price_effect) == (_usd(0), _usd(150))
     more = Breakdown(
         keys=("x",),
-        weights=same_weekdays(BEFORE, DURING),
+        weights=_weights(DURING),
         baseline=[Share(day, ("a",), Decimal(100), Decimal(10)) for day in BEFORE],
         during=[Share(day, ("a",), Decimal(240), Decimal(20)) for day in DURING],
     )
@@ -108,7 +115,7 @@ def test_price_and_quantity_share_the_excess() -> None:
 def test_expected_follows_the_weekday() -> None:
     weekend_only = Breakdown(
         keys=("x",),
-        weights=same_weekdays(BEFORE, DURING),
+        weights=_weights(DURING),
         baseline=[
             *(Share(day, ("batch",), Decimal(70)) for day in BEFORE if day.weekday() > 4),
             *(Share(day, ("web",), Decimal(10)) for day in BEFORE),
@@ -143,7 +150,7 @@ def test_causes_add_up_to_the_last_digit(
     observed = total([*now.values(), uncovered])
     breakdown = Breakdown(
         keys=("x",),
-        weights=same_weekdays(BEFORE, DURING[:1]),
+        weights=_weights(DURING[:1]),
         baseline=[Share(day, (name,), cost, quantities.get(name)) for day in BEFORE for name, cost in usual.items()],
         during=[Share(DURING[0], (name,), cost, quantities.get(name)) for name, cost in now.items()],
     )
@@ -162,7 +169,7 @@ def test_price_volume_and_mix_add_up_for_every_cause_and_for_the_rest() -> None:
     now = {"large": (18, 200), "small": (1, 100), "tiny": (5, 500)}
     breakdown = Breakdown(
         keys=("x_ai_model",),
-        weights=same_weekdays(BEFORE, DURING[:1]),
+        weights=_weights(DURING[:1]),
         baseline=[Share(d, (m,), Decimal(c), Decimal(q), "Tokens") for d in BEFORE for m, (c, q) in usual.items()],
         during=[Share(DURING[0], (m,), Decimal(c), Decimal(q), "Tokens") for m, (c, q) in now.items()],
     )
@@ -177,7 +184,7 @@ def test_price_volume_and_mix_add_up_for_every_cause_and_for_the_rest() -> None:
 def test_quantities_of_different_units_say_nothing_of_the_price() -> None:
     breakdown = Breakdown(
         keys=("x",),
-        weights=same_weekdays(BEFORE, DURING[:1]),
+        weights=_weights(DURING[:1]),
         baseline=[Share(day, ("a",), Decimal(5), Decimal(1), unit) for day in BEFORE for unit in ("Hours", "GB")],
         during=[Share(DURING[0], ("a",), Decimal(9), Decimal(1), unit) for unit in ("Hours", "GB")],
     )
@@ -214,7 +221,7 @@ def test_a_finished_episode_is_exact_and_explains_itself() -> None:
     exact = Decimal("400.100000000000000001")
     breakdown = Breakdown(
         keys=("service_name",),
-        weights=same_weekdays(BEFORE, [FIRST]),
+        weights=_weights([FIRST]),
         baseline=[Share(day, (name,), Decimal(75)) for day in BEFORE for name in ("ec2", "s3")],
         during=[Share(FIRST, ("ec2",), exact - 75), Share(FIRST, ("s3",), Decimal(75))],
     )
