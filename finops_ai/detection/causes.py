@@ -52,8 +52,8 @@ def causes(
     """The `top` contributors and the rest as one; their excesses add up to observed - expected.
 
     Those named in `first` lead, the others follow by absolute excess. A contributor is expected to cost what it did on
-    like days before, scaled so that all together are expected to cost `expected`. What the breakdown
-    does not cover is part of the rest; what costs nothing, then as now, is no cause.
+    like days before, scaled so that all together are expected to cost `expected`. What the breakdown does not cover is
+    part of the rest; what costs nothing, then as now, is no cause.
     """
     every = scaled(contributors(breakdown), expected.amount)
     found = {what: one for what, one in every.items() if one.expected or one.observed}

@@ -186,8 +186,7 @@ class _State:
         kept[0, 0] = np.where(known, surprise + habit.month, kept[0, 0])
         kept[1, 0] = np.where(known, surprise + habit.effect, kept[1, 0])
         told, seen = Expected(habit.cycle, habit.month), known & ~stepping
-        for row, slots in self.cycles.learn(self.day, np.where(seen, surprise, 0.0), told, self.error, seen):
-            self.month[slots, :, :, row] = 0.0
+        self.month[..., self.cycles.learn(self.day, np.where(seen, surprise, 0.0), told, self.error, seen)] = 0.0
         self.seen = self.seen + known
         self.since_step = np.where(stepping, 0, self.since_step + known)
         self.day += 1

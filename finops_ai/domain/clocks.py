@@ -16,9 +16,9 @@ FORTNIGHT = 0
 _EVERY = {14: 7, 3: 1, 4: 2, 5: 4, 6: 3, 8: 4, 10: 5, 21: 7, 28: 14}
 """Days after which something recurs, and after how many it must not: what does recurs more often, or only lasts."""
 _WEEK, _HALF_A_MONTH = 7, 14  # days; what recurs every week or two has no place in the month
-_NUMBERS = {"number": _WEEK, "number, or last": _WEEK}
-_WORKING, _PLACE = {"working day": _HALF_A_MONTH}, {"place": _HALF_A_MONTH}
-_RIVAL = {str(every): other for every, other in _EVERY.items()} | _NUMBERS | _WORKING | _PLACE
+_NUMBERS, _WORKING, _PLACE = ("number", "number, or last"), "working day", "place"
+_RIVAL = {str(every): other for every, other in _EVERY.items()}
+_RIVAL |= dict.fromkeys(_NUMBERS, _WEEK) | dict.fromkeys((_WORKING, _PLACE), _HALF_A_MONTH)
 _LAST = 100  # more than any number of a day in its month: those that are counted from the end
 
 SLOW = slice(list(_EVERY).index(21), None)
@@ -35,24 +35,25 @@ def places(start: date, days: int) -> dict[str, NDArray[np.intp]]:
 
 def clocks(start: date, days: int) -> Clocks:
     """Every so many days, weekdays by their number in the month and working days from its nearer end."""
-    return _clocks(places(start, days) | {"working day": _working(start, days)})
+    return _clocks(_every_clock(start, days))
 
 
 def slow_clocks(start: date, days: int) -> Clocks:
     """Places in the month, and then the SLOW ones of the clocks."""
-    every = [*places(start, days).items(), ("working day", _working(start, days))]
-    return _clocks({"place": month_slots(start, days), **dict(every[SLOW])})
+    slow = list(_every_clock(start, days).items())[SLOW]
+    return _clocks({_PLACE: month_slots(start, days), **dict(slow)})
 
 
 def months(start: date, days: int) -> Clocks:
     """Places in the month."""
-    return _clocks({"place": month_slots(start, days)})
+    return _clocks({_PLACE: month_slots(start, days)})
 
 
-def _working(start: date, days: int) -> NDArray[np.intp]:
+def _every_clock(start: date, days: int) -> dict[str, NDArray[np.intp]]:
     number, left = working_days(start, days)
     _, since_start, to_end = in_months(start, days)
-    return np.where((number >= 0) & (to_end < since_start), _LAST + left, number)
+    working = np.where((number >= 0) & (to_end < since_start), _LAST + left, number)
+    return places(start, days) | {_WORKING: working}
 
 
 def _clocks(place: dict[str, NDArray[np.intp]]) -> Clocks:

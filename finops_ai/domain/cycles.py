@@ -17,6 +17,7 @@ from finops_ai.domain.series import FloatArray
 IntArray = NDArray[np.intp]
 BoolArray = NDArray[np.bool_]
 
+_NOBODY: IntArray = np.zeros(0, dtype=np.intp)
 _IN_COMMON = 0.7  # share of squares that is no chance: of two alike surprises it is 0.57 or less, of three 0.75
 _MANY_CLOCKS = 0.1  # more is asked of all but the fortnight: of many clocks one is right by chance more often
 _STAYS, _AHEAD = 0.75, 0.1  # in common while it keeps what it tells: at least so much, and so much more than others
@@ -53,11 +54,11 @@ class Cycles:
 
     def learn(
         self, day: int, surprise: FloatArray, expected: Expected, error: FloatArray, known: BoolArray
-    ) -> list[tuple[int, slice]]:
+    ) -> IntArray:
         """From the `surprise` of a `day`, 0 where it is not `known`, and the usual `error`, compressed, (series,).
 
-        Returns series that have a clock for the first time, but for fortnights, and the places in the month that seemed
-        to tell what that does: all of them.
+        Returns series that have a clock for the first time, but for fortnights: what their places in the month seemed
+        to tell is what that does.
         """
         most, of_cycle = _ORDINARY * error, surprise + expected.cycle
         of_both = of_cycle + expected.place
@@ -66,14 +67,15 @@ class Cycles:
         self._month.learn(day, np.minimum(np.maximum(of_both, -most), most), known)
         self._slow.learn(day, of_both, known)
         self._seen += known
-        return [] if day % _ASKED_EVERY else [(row, slice(None)) for row in self._ask(day).tolist()]
+        return _NOBODY if day % _ASKED_EVERY else self._ask(day)
 
     def _ask(self, day: int) -> IntArray:
         """Believe the clocks that are alike enough by now; series that have one, no fortnight, for the first time."""
         share, month, (place, *slow) = (_alone(*one.shares()) for one in (self._alike, self._month, self._slow))
         share[SLOW] = np.maximum(share[SLOW], np.where(slow > place, slow, 0.0))
         share[1:] = np.where(self._seen < _GROWN, 0.0, share[1:] - _MANY_CLOCKS)
-        held = self._kept.clock[rows := self._kept.rows(day)], rows
+        rows = self._kept.rows(day)
+        held = self._kept.clock[rows], rows
         share[held] = np.maximum(share[held] + _AHEAD, _STAYS)
         best, clock = share.max(axis=0), share.argmax(axis=0)
         self.course = (month[0] > _IN_COMMON) & (month[0] > best)

@@ -182,7 +182,7 @@ class _State:
         self.seasons.learn(self.newest, season, surprise, self.error)
         self.monthly.learn(slot, surprise + effect, cost, usual, known)
         self.monthly.forget(self.quotas.used_up(self.day))
-        self.monthly.forget(self.cycles.learn(self.day, surprise, Expected(cycle, effect), self.error, known))
+        self.monthly.begin_anew(self.cycles.learn(self.day, surprise, Expected(cycle, effect), self.error, known))
         self.following.learn(lesson, teaches)
         self._begin(self.first_weeks.learn(x, known, weekday, self.weekday, self.seen))
         self.seen += known

@@ -57,3 +57,7 @@ class Monthly:
         """What these series did on these places in the month is `over`."""
         for row, slots in over:
             self._kept[slots, :, :, row] = 0.0
+
+    def begin_anew(self, rows: NDArray[np.intp]) -> None:
+        """What these series did on any place in the month is over."""
+        self._kept[..., rows] = 0.0

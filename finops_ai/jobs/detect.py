@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any
 
 from finops_ai.detection.answers import accepted_levels
@@ -16,7 +15,6 @@ from finops_ai.domain.episode import COST_KINDS, Episode, EpisodeState
 from finops_ai.domain.forecast import Score
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.outcome import Outcome
-from finops_ai.domain.scope import Scope
 from finops_ai.jobs.answers import dearest_first, episode_row
 from finops_ai.jobs.budgets import months_of, standings
 from finops_ai.jobs.completeness import filling
@@ -77,17 +75,15 @@ def detect(
         settings=settings,
         owners=data_owners,
     )
-    expected: dict[tuple[Scope, str], dict[date, float]] = defaultdict(dict)
-    for score in found.scores:
-        expected[score.scope, score.currency][score.day] = score.expected
+    judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     episodes = tuple(
-        one if one == known.get(one.key) else explained(turn, one, cost_basis, by_key[at], expected[at], attribution)
+        one
+        if one == known.get(one.key)
+        else explained(turn, one, cost_basis, by_key[one.scope, one.excess.currency], judged, attribution)
         for one in bill.cost
-        for at in [(one.scope, one.excess.currency)]
     )
     stand = standings(turn.engine, budgets, months_of(turn.as_of), cost_basis=cost_basis, as_of=turn.as_of)
     episodes += (*advance_budgets(previous, stand, as_of=turn.as_of, settings=settings), *bill.data)
-    judged = {(score.scope, score.currency, score.day): score for score in found.scores}
     decisions, messages = told(turn, episodes, by_key, judged, voice=voice, detect=settings)
     if not turn.dry_run:
         _keep(turn, voice, scores=found.scores, episodes=episodes, decisions=decisions, messages=messages)

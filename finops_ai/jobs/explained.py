@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ from finops_ai.detection.like_days import LikeDays, like_days
 from finops_ai.detection.localise import Parts, localise
 from finops_ai.detection.shapes import Metered, shape
 from finops_ai.domain.episode import Cause, Episode
+from finops_ai.domain.forecast import Score
 from finops_ai.domain.money import EXACT, total
 from finops_ai.domain.period import Days
 from finops_ai.domain.series import CostSeries, FloatArray
@@ -57,15 +58,17 @@ def explained(
     episode: Episode,
     cost_basis: str,
     watched: CostSeries,
-    expected: Mapping[date, float],
+    judged: Mapping[Any, Score],
     attribution: Attribution = NOT_KNOWN,
 ) -> Episode:
     """`episode` made exact: its causes add up to its excess, `where` holds what carries most of it.
 
-    `watched` is the cost of its scope by the day, and what was `expected` of the days that were judged.
+    `watched` is the cost of its scope by the day; the days that were `judged`, by scope, currency and day, say what was
+    expected of them.
     """
     during = Days(episode.opened_on, episode.last_day + timedelta(days=1))
-    like = like_days(during, watched, expected)
+    own = {day: judged.get((episode.scope, episode.excess.currency, day)) for day in during}
+    like = like_days(during, watched, {day: score.expected for day, score in own.items() if score})
     every = costs.breakdown(
         turn.engine,
         scope=episode.scope,
