@@ -9,6 +9,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.detection.parts import parts_of
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.known_event import KnownEvent
 from finops_ai.domain.series import CostSeries, FloatArray
@@ -32,10 +33,12 @@ class Panel:
     `billed` is NaN where nothing is known or believed: before a series began, and on days that are not complete unless
     it is known how complete they are. `share` and `spread` are 1 and 0 for whole days. `announced` are days on which a
     new level may be found. `finest` (members,) are the series of the narrowest scopes, of which others are sums.
+    `pairs` are those of `parts_of`; wholes come after all parts, in this panel or in a later one.
     """
 
     members: tuple[int, ...]
     finest: NDArray[np.bool_]
+    pairs: NDArray[np.intp]
     start: date
     end: date
     billed: FloatArray
@@ -67,13 +70,17 @@ def panels(
     begun = [i for i, one in enumerate(series) if one.days.start < today]
     keys = [len(one.scope.pairs) for one in series]
     finest = np.array(keys) == max(keys, default=0)
+    pairs = parts_of(series)
+    wholes = set(pairs[:, 1].tolist())
+    begun.sort(key=lambda i: i in wholes)
     parts = [begun[at : at + size] for at in range(0, len(begun), size)]
-    return [_panel(series, finest, filling, announced, part, today, settings) for part in parts]
+    return [_panel(series, finest, pairs, filling, announced, part, today, settings) for part in parts]
 
 
 def _panel(
     series: Sequence[CostSeries],
     finest: NDArray[np.bool_],
+    pairs: NDArray[np.intp],
     filling: Sequence[Filling | None],
     announced: Sequence[KnownEvent],
     members: list[int],
@@ -107,6 +114,7 @@ def _panel(
     return Panel(
         members=tuple(members),
         finest=finest[members],
+        pairs=pairs,
         start=start,
         end=today,
         billed=billed,

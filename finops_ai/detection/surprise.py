@@ -16,11 +16,12 @@ from finops_ai.detection.habit import Habit, walk
 from finops_ai.detection.moved import moved
 from finops_ai.detection.occasions import habitual
 from finops_ai.detection.panel import Panel
+from finops_ai.detection.parts import Together
 from finops_ai.detection.recurrence import recurring
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.standing import Standing, standing
 from finops_ai.detection.unbroken import unbroken
-from finops_ai.domain.expectation import compress
+from finops_ai.domain.expectation import compress, expand
 from finops_ai.domain.series import FloatArray
 
 _COLD_DAYS = 14  # expectations of fewer days are not worth a judgement
@@ -70,8 +71,11 @@ class Surprise:
     """The level before the last accepted one, while it is remembered."""
 
 
-def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
-    """Every day of the last `calibration_days` of `panel` under what was expected before it."""
+def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surprise:
+    """Every day of the last `calibration_days` of `panel` under what was expected before it.
+
+    `together` is what its parts were let, of panels before; what this one's series are let is added.
+    """
     days = calendar(panel.start, panel.days)
     whole = panel.billed / panel.share
     known = np.isfinite(whole)
@@ -86,6 +90,8 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     young = age < SETTLED_DAYS
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel, settings)
+    excused = high - habit.expected[:, first:]
+    high, low = _with_parts(high, low, whole, raw, now_and_then, scale, panel, together)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -105,7 +111,7 @@ def surprise(panel: Panel, settings: DetectSettings) -> Surprise:
     unit = _unit(rise, due, dull, settings)
     rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
     unit = _unit(rise, due, dull, settings)
-    drifts = drift(habit, seen, unit, (days.year, high - expected, np.isfinite(raw), age), settings)
+    drifts = drift(habit, seen, unit, (days.year, excused, np.isfinite(raw), age), settings)
     return Surprise(
         panel=panel,
         first=first,
@@ -189,6 +195,30 @@ def _bounds(
     shared = at_rest >= np.maximum(settings.resting_series, settings.resting_share * could)
     low[:, shared] = np.fmin(low, weekend)[:, shared]
     return high, low
+
+
+def _with_parts(
+    high: FloatArray,
+    low: FloatArray,
+    whole: FloatArray,
+    raw: FloatArray,
+    now_and_then: NDArray[np.bool_],
+    scale: FloatArray,
+    panel: Panel,
+    together: Together,
+) -> tuple[FloatArray, FloatArray]:
+    """The same bounds, but no closer than what their parts were let; what these series are let is added for wholes.
+
+    Of a part that can not be judged only a rise of the whole can tell, and never a fall.
+    """
+    last = np.s_[:, -high.shape[1] :]
+    billed, cost, judged = np.nan_to_num(panel.billed[last]), np.nan_to_num(whole[last]), np.isfinite(raw[last])
+    floor = np.where(now_and_then[:, None], -np.inf, expand(low, scale))
+    within = np.minimum(np.maximum(cost, floor), expand(high, scale))
+    most, least = np.where(judged, within, np.minimum(cost, 0.0)), np.where(judged, within, cost)
+    together.add(panel.members, billed, most, least)
+    up, down = together.let(panel.members, panel.billed[last])
+    return np.fmax(high, compress(up, scale)), np.fmin(low, compress(down, scale))
 
 
 def _largest(sizes: FloatArray, settings: DetectSettings) -> FloatArray:

@@ -15,6 +15,7 @@ import numpy as np
 
 from finops_ai.detection.habit import NAME
 from finops_ai.detection.panel import Filling, panels
+from finops_ai.detection.parts import parts_of
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.verdicts import DAY, DRIFT, SCORERS, Tails, judge, scores
 from finops_ai.domain.forecast import Score
@@ -39,16 +40,17 @@ def so_far(
     """Scores of the day of `as_of` (UTC), of the series in which it is strange already, in their order.
 
     `filling` is that of the mornings before, in the order of `series`; `tails` say what is usual. Only series that have
-    cost more today than on the same day of the week before, if that is complete, are looked at: of the others no day is
-    a rise.
+    cost more today than on the same day of the week before, if that is complete, are looked at, and the parts of such:
+    of the others no day is a rise.
     """
     today = as_of.date()
     before = [_on(one, today - _WEEK) if today - _WEEK in one.complete_days else 0.0 for one in series]
-    dear = [i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)]
-    watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in dear]
+    dear = {i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)}
+    asked = sorted(dear.union(part for part, whole in parts_of(series).tolist() if whole in dear))
+    watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in asked]
     side_by_side = panels(
         watched,
-        [_from_today(filling[i]) for i in dear],
+        [_from_today(filling[i]) for i in asked],
         announced,
         today=today + timedelta(days=1),
         size=size,

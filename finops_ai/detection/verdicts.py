@@ -13,6 +13,7 @@ from finops_ai.detection.drift import DRIFT_DAYS
 from finops_ai.detection.errors import ordinary
 from finops_ai.detection.habit import NAME
 from finops_ai.detection.panel import Panel
+from finops_ai.detection.parts import NO_PARTS, Together
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.detection.surprise import Surprise, surprise
 from finops_ai.detection.tail import Tail
@@ -84,7 +85,8 @@ class Verdicts:
 
 def judge(panels: Sequence[Panel], settings: DetectSettings, tails: Tails | None = None) -> list[Verdicts]:
     """Verdicts of the last `judge_days` of each panel by `tails`, learned from all of them together where not given."""
-    found = [surprise(panel, settings) for panel in panels]
+    together = Together(panels[0].pairs if panels else NO_PARTS, settings.calibration_days)
+    found = [surprise(panel, together, settings) for panel in panels]
     tails = tails or Tails.of(found, settings)
     return [_verdicts(one, tails, settings) for one in found]
 

@@ -1,0 +1,73 @@
+"""A scope that others add up to: a day on which each of these cost what it may is as it should be in all of them, too.
+
+Alone, a scope is expected to cost what it did by one rhythm. Of several parts each may keep its own, and together they
+keep none that could be learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from finops_ai.domain.series import CostSeries, FloatArray
+
+IntArray = NDArray[np.intp]
+
+NO_PARTS: IntArray = np.zeros((0, 2), dtype=np.intp)
+_APART = 1e-6  # share of a scope's cost by which its parts may miss it, as figures of many charges do
+_NOTHING = 1e-9
+
+
+def parts_of(series: Sequence[CostSeries]) -> IntArray:
+    """Pairs of a part and the scope that it is a part of, (pairs, 2), as places in `series`.
+
+    Parts of a scope are those by the longest keys that have all of its own, in its currency; whether they add up to it
+    is seen by the day.
+    """
+    at = {(one.currency, frozenset(one.scope.pairs)): i for i, one in enumerate(series)}
+    keys = [frozenset(name for name, _ in one.scope.pairs) for one in series]
+    longest: dict[frozenset[str], frozenset[str]] = {}
+    for own in sorted(set(keys), key=lambda own: (len(own), sorted(own))):
+        for size in range(len(own)):
+            longest.update({frozenset(wider): own for wider in combinations(sorted(own), size)})
+    found = []
+    for i, one in enumerate(series):
+        for size in range(len(keys[i])):
+            for wider in combinations(one.scope.pairs, size):
+                whole = at.get((one.currency, frozenset(wider)))
+                if whole is not None and longest[keys[whole]] == keys[i]:
+                    found.append((i, whole))
+    return np.array(found, dtype=np.intp).reshape(-1, 2)
+
+
+class Together:
+    """What the parts of scopes cost together, and what they were let, day by day; the last of `days` is the newest."""
+
+    def __init__(self, pairs: IntArray, days: int) -> None:
+        self._pairs = pairs
+        self._wholes = np.unique(pairs[:, 1])
+        self._billed, self._most, self._least = np.zeros((3, len(self._wholes), days))
+
+    def add(self, members: Sequence[int], billed: FloatArray, most: FloatArray, least: FloatArray) -> None:
+        """What `members`, places in the series, cost and were let cost, in currency: (members, days) each."""
+        rows = np.full(max([*members, *self._pairs[:, 0].tolist()], default=0) + 1, -1)
+        rows[list(members)] = np.arange(len(members))
+        pairs = self._pairs[rows[self._pairs[:, 0]] >= 0]
+        part, whole = rows[pairs[:, 0]], np.searchsorted(self._wholes, pairs[:, 1])
+        days = np.s_[-billed.shape[1] :]
+        for total, values in ((self._billed, billed), (self._most, most), (self._least, least)):
+            np.add.at(total[:, days], whole, values[part])
+
+    def let(self, members: Sequence[int], billed: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """The most and the least that `members` may cost by their parts, NaN where these do not add up to `billed`."""
+        most, least = np.full((2, *billed.shape), np.nan)
+        row = np.flatnonzero(np.isin(members, self._wholes))
+        at = np.searchsorted(self._wholes, np.array(members, dtype=np.intp)[row])
+        apart = np.abs(self._billed[at, -billed.shape[1] :] - billed[row])
+        whole = apart <= _APART * np.abs(billed[row]) + _NOTHING
+        most[row] = np.where(whole, self._most[at, -billed.shape[1] :], np.nan)
+        least[row] = np.where(whole, self._least[at, -billed.shape[1] :], np.nan)
+        return most, least
