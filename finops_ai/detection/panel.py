@@ -50,6 +50,11 @@ class Panel:
     def days(self) -> int:
         return int(self.billed.shape[1])
 
+    @property
+    def wholes(self) -> NDArray[np.bool_]:
+        """Series that others add up to, (members,)."""
+        return np.isin(self.members, self.pairs[:, 1])
+
     def day(self, index: int) -> date:
         return self.start + timedelta(days=index)
 

@@ -6,6 +6,7 @@ keep none that could be learned.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import combinations
 
@@ -24,21 +25,22 @@ _NOTHING = 1e-9
 def parts_of(series: Sequence[CostSeries]) -> IntArray:
     """Pairs of a part and the scope that it is a part of, (pairs, 2), as places in `series`.
 
-    Parts of a scope are those by the longest keys that have all of its own, in its currency; whether they add up to it
-    is seen by the day.
+    Parts of a scope are those by the most keys that have all of its own, in its currency; by those with the most scopes
+    if there are several. Whether they add up to it is seen by the day.
     """
     at = {(one.currency, frozenset(one.scope.pairs)): i for i, one in enumerate(series)}
     keys = [frozenset(name for name, _ in one.scope.pairs) for one in series]
-    longest: dict[frozenset[str], frozenset[str]] = {}
-    for own in sorted(set(keys), key=lambda own: (len(own), sorted(own))):
+    scopes = Counter(keys)
+    finest: dict[frozenset[str], frozenset[str]] = {}
+    for own in sorted(scopes, key=lambda own: (len(own), scopes[own], sorted(own))):
         for size in range(len(own)):
-            longest.update({frozenset(wider): own for wider in combinations(sorted(own), size)})
+            finest.update({frozenset(wider): own for wider in combinations(sorted(own), size)})
     found = []
     for i, one in enumerate(series):
         for size in range(len(keys[i])):
             for wider in combinations(one.scope.pairs, size):
                 whole = at.get((one.currency, frozenset(wider)))
-                if whole is not None and longest[keys[whole]] == keys[i]:
+                if whole is not None and finest[keys[whole]] == keys[i]:
                     found.append((i, whole))
     return np.array(found, dtype=np.intp).reshape(-1, 2)
 

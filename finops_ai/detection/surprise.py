@@ -72,10 +72,7 @@ class Surprise:
 
 
 def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surprise:
-    """Every day of the last `calibration_days` of `panel` under what was expected before it.
-
-    `together` is what its parts were let, of panels before; what this one's series are let is added.
-    """
+    """Every day of the last `calibration_days` of `panel` under what was expected before it, and its parts were let."""
     days = calendar(panel.start, panel.days)
     whole = panel.billed / panel.share
     known = np.isfinite(whole)
@@ -91,7 +88,7 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel, settings)
     excused = high - habit.expected[:, first:]
-    high, low = _with_parts(high, low, whole, raw, now_and_then, scale, panel, together)
+    high, low = _with_parts(high, low, raw, jobs, panel, together)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -200,10 +197,8 @@ def _bounds(
 def _with_parts(
     high: FloatArray,
     low: FloatArray,
-    whole: FloatArray,
     raw: FloatArray,
-    now_and_then: NDArray[np.bool_],
-    scale: FloatArray,
+    jobs: Rhythm,
     panel: Panel,
     together: Together,
 ) -> tuple[FloatArray, FloatArray]:
@@ -212,13 +207,14 @@ def _with_parts(
     Of a part that can not be judged only a rise of the whole can tell, and never a fall.
     """
     last = np.s_[:, -high.shape[1] :]
-    billed, cost, judged = np.nan_to_num(panel.billed[last]), np.nan_to_num(whole[last]), np.isfinite(raw[last])
-    floor = np.where(now_and_then[:, None], -np.inf, expand(low, scale))
-    within = np.minimum(np.maximum(cost, floor), expand(high, scale))
+    billed, judged = panel.billed[last], np.isfinite(raw[last])
+    cost = np.nan_to_num(billed / panel.share[last])
+    idle = np.where(jobs.now_and_then[:, None], -np.inf, expand(low, jobs.scale))
+    within = np.minimum(np.maximum(cost, idle), expand(high, jobs.scale))
     most, least = np.where(judged, within, np.minimum(cost, 0.0)), np.where(judged, within, cost)
-    together.add(panel.members, billed, most, least)
-    up, down = together.let(panel.members, panel.billed[last])
-    return np.fmax(high, compress(up, scale)), np.fmin(low, compress(down, scale))
+    together.add(panel.members, np.nan_to_num(billed), most, least)
+    up, down = together.let(panel.members, billed)
+    return np.fmax(high, compress(up, jobs.scale)), np.fmin(low, compress(down, jobs.scale))
 
 
 def _largest(sizes: FloatArray, settings: DetectSettings) -> FloatArray:

@@ -36,10 +36,11 @@ class Tails:
 
     @classmethod
     def of(cls, found: Sequence[Surprise], settings: DetectSettings) -> Tails:
-        """Learned from all series together, without their newest days."""
+        """Learned from all series together, without their newest days; sums of others would be counted twice."""
 
         def learned(parts: Iterable[FloatArray]) -> Tail:
-            return Tail.of([part[:, : max(part.shape[1] - settings.unsure_days, 0)] for part in parts])
+            kept = (part[~one.panel.wholes] for one, part in zip(found, parts, strict=True))
+            return Tail.of([part[:, : max(part.shape[1] - settings.unsure_days, 0)] for part in kept])
 
         return cls(
             rise=learned(_usual_rise(one) / one.unit[:, None] for one in found),

@@ -1,0 +1,156 @@
+"""Companies whose services each keep a rhythm: what detection opens falsely in wide scopes, and where it tells faults.
+
+Four cost centers of three services each: offices, sprints, second Tuesdays, fees, weekly jobs and growth. A year is
+judged every two weeks, once as it is and once with faults of one to ten days in one service, or one service in four
+in all of a cost center. `false` are episodes that nobody planted, for each scope and year, by level: services, and
+the wider scopes that they add up to. `alone` are those of the wider scopes where no service is known: what they open
+by their own rhythm. `ratio` is the latter over the former.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+
+from finops_ai.detection.run import detect
+from finops_ai.detection.settings import DetectSettings
+from finops_ai.domain.day_places import in_months, weekdays
+from finops_ai.domain.episode import Episode
+from finops_ai.domain.period import Days, end_of_day
+from finops_ai.domain.scope import Scope
+from finops_ai.domain.series import CostSeries, FloatArray
+from tests.benchmarks.regime_kinds import DATES, Kind, Random, erring
+
+SEED, COMPANIES, CENTERS, SERVICES = 39, 12, 4, 3
+DAYS, FROM, EVERY = 560, 200, 14
+START = DATES[0].date()
+_T, _WEEKDAY = np.arange(len(DATES)), weekdays(START, len(DATES))
+_, _SINCE, _TO_END = in_months(START, len(DATES))
+_WHOLE = 0.25  # of faults are in all services of a cost center
+_AT = slice(-1, 4)  # days around a fault in which an episode may open for it
+
+KINDS: tuple[Kind, ...] = (
+    lambda r: np.ones(len(_T)),
+    lambda r: np.ones(len(_T)),
+    lambda r: np.where(_WEEKDAY < 5, 1.0, 0.3),
+    lambda r: np.where(_WEEKDAY < 5, 1.0, 0.3),
+    lambda r: np.where(r.integers(7) == _WEEKDAY, 4.0, 0.3),
+    lambda r: np.where((_T + r.integers(14)) % 14 == 0, 3.0, 0.4),
+    lambda r: np.where((_T + r.integers(10)) % 10 == 0, 3.0, 0.5),
+    lambda r: np.where((_WEEKDAY == 1) & (_SINCE // 7 == 1), 4.0, 0.5),
+    lambda r: np.where((_WEEKDAY == 4) & (_TO_END // 7 == 0), 4.0, 0.5),
+    lambda r: np.where(_SINCE == 0, 8.0, 0.6),
+    lambda r: np.where(_SINCE == 14, 6.0, 0.6),
+    lambda r: np.exp(_T / DAYS * r.uniform(0.2, 1.2)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Where it is, and its first and last day."""
+
+    where: Scope
+    first: int
+    last: int
+
+
+def run(*, quick: bool = False) -> list[dict[str, Any]]:
+    """A row of services and one of the scopes they add up to."""
+    companies = range(1 if quick else COMPANIES)
+    false, alone, faults, found, placed = np.zeros(2), 0, 0, 0, 0
+    for number in companies:
+        bill = _bill(number)
+        for one in _opened(_series(bill)):
+            false[_is_wide(one.scope)] += 1
+        alone += len(_opened([one for one in _series(bill) if _is_wide(one.scope)]))
+        planted = _plant(bill, np.random.default_rng([SEED, number, 1]))
+        told = _opened(_series(bill))
+        told_at = [{one.scope for one in told if _is_of(one, fault)} for fault in planted]
+        faults, found = faults + len(planted), found + sum(bool(where) for where in told_at)
+        placed += sum(fault.where in where for where, fault in zip(told_at, planted, strict=True))
+    years = len(companies) * (DAYS - FROM) / 365.25
+    services, wide = false / years / (CENTERS * SERVICES, CENTERS + 1)
+    by_itself = alone / years / (CENTERS + 1)
+    return [
+        {"name": "services", "false": float(services), "faults": faults, "found": found / faults},
+        {
+            "name": "cost centers and total",
+            "false": float(wide),
+            "alone": float(by_itself),
+            "at_its_place": placed / max(found, 1),
+            "ratio": float(by_itself / max(wide, 1 / years)),
+        },
+    ]
+
+
+def _bill(number: int) -> dict[Scope, FloatArray]:
+    random = np.random.default_rng([SEED, number])
+    kinds, found = random.permutation(len(KINDS)), {}
+    for place in range(CENTERS * SERVICES):
+        center = ("x_cost_center", f"center {place // SERVICES}")
+        size, noise = np.exp(random.uniform(np.log(30), np.log(600))), random.uniform(0.04, 0.12)
+        found[Scope((center, ("service_name", f"service {place}")))] = (
+            size * KINDS[kinds[place]](random) * erring(random, noise)
+        )[:DAYS]
+    return found
+
+
+def _plant(bill: dict[Scope, FloatArray], random: Random) -> list[Fault]:
+    """Faults one after the other in places of the `bill`, which is changed."""
+    found, services = [], list(bill)
+    at = FROM + int(random.integers(14, 35))
+    while at < DAYS - 20:
+        hit = services[random.integers(len(services))]
+        if random.random() < _WHOLE:
+            hit = Scope(hit.pairs[:1])
+        days, size = slice(at, at + int(random.choice([1, 2, 5, 10]))), random.uniform(0.4, 2.5)
+        for scope in services:
+            if hit.contains(scope):
+                bill[scope][days] += size * np.median(bill[scope][at - 60 : at])
+        found.append(Fault(hit, at, days.stop - 1))
+        at = days.stop + int(random.integers(14, 35))
+    return found
+
+
+def _series(bill: dict[Scope, FloatArray]) -> list[CostSeries]:
+    """Services, cost centers and the total."""
+    found: dict[Scope, FloatArray] = {}
+    for scope, costs in bill.items():
+        for wide in (Scope(), Scope(scope.pairs[:1]), scope):
+            found[wide] = found.get(wide, 0.0) + costs
+    return [_known(scope, costs) for scope, costs in sorted(found.items())]
+
+
+def _known(scope: Scope, costs: FloatArray) -> CostSeries:
+    days = Days(START, START + timedelta(days=len(costs)))
+    return CostSeries(
+        scope=scope,
+        cost_basis="effective",
+        currency="USD",
+        days=days,
+        values=costs,
+        complete_through=days.end - timedelta(days=1),
+    )
+
+
+def _opened(series: Sequence[CostSeries]) -> list[Episode]:
+    """What opened from the first day that is judged on, looked at every two weeks."""
+    told: Sequence[Episode] = ()
+    for known in range(FROM, DAYS + 1, EVERY):
+        part = [_known(one.scope, one.values[:known]) for one in series]
+        morning = end_of_day(START + timedelta(days=known))
+        told = detect(part, told, as_of=morning, settings=DetectSettings(floor=10.0)).episodes
+    return [one for one in told if one.opened_on >= START + timedelta(days=FROM)]
+
+
+def _is_wide(scope: Scope) -> bool:
+    return len(scope.pairs) < 2
+
+
+def _is_of(one: Episode, fault: Fault) -> bool:
+    opened = (one.opened_on - START).days
+    return fault.first + _AT.start <= opened <= fault.last + _AT.stop
