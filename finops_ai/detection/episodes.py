@@ -57,7 +57,8 @@ def advance(
     found = _continuing(strange, mine, by_series, settings)
     worth = [run for run in found if _is_worth(run, settings)]
     silent = _silent(mine, worth)
-    worth, shows = told_already(worth, silent, {(one.scope, one.currency): one for one in series}, today, settings)
+    series_of = {(one.scope, one.currency): one for one in series}
+    worth, shows = told_already(worth, mine, silent, series_of, today, settings)
     told = {
         episode.key: as_answered(episode, one_series, today, settings)
         for run, seen_in in merge(worth, settings)

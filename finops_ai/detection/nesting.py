@@ -9,7 +9,9 @@ from finops_ai.detection.runs import Run
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.scope import Scope
 
-_SEVERAL = 3
+_TWO, _SEVERAL = 2, 3
+_LEAST_REST = 0.05  # of what a whole was expected to cost: the rest of it besides its largest part
+_ALIKE = 1 / 3
 _TOGETHER_DAYS = 1
 
 
@@ -17,7 +19,8 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
     """The runs to keep, each with the scopes of those it stands for.
 
     Runs that continue an episode are always kept: what was told once keeps its name. A fresh run is told in
-    - the whole it is part of, if several parts of that whole rose together and none of them carries most of it;
+    - the whole it is part of, if several parts of that whole rose together and none of them carries most of it, or all
+      of it moved by much the same ratio;
     - else where a run with the same cause is told: the narrower of the two carries `nested_share` of the wider;
     - else, when runs inside it carry that share of its excess together, where the largest of these is told.
     """
@@ -55,22 +58,45 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
 
 
 def _equal_parts(whole: Run, runs: Sequence[Run], settings: DetectSettings) -> list[Run]:
-    """The runs inside `whole` that rose with it, if they are several and none dominates; else none."""
+    """The runs inside `whole` that rose with it, if they are several and none dominates, or all of it moved; else none.
+
+    A large part carries most of what all parts did alike: it dominates only if the rest of the whole stayed.
+    """
     inside = [
         one
         for one in runs
         if one.scope != whole.scope and whole.scope.contains(one.scope) and one.near(whole, settings.join_days)
     ]
-    if any(abs(one.excess) >= settings.nested_share * abs(whole.excess) for one in inside):
-        return []
     together = [one for one in inside if abs((one.opened_on - whole.opened_on).days) <= _TOGETHER_DAYS]
-    return together if len(together) >= _SEVERAL else []
+    if not together:
+        return []
+    largest = max(inside, key=lambda one: (abs(one.excess), one.scope.key))
+    dominates = abs(largest.excess) >= settings.nested_share * abs(whole.excess)
+    if len(together) >= (_TWO if dominates else 1) and _moved_alike(largest, whole):
+        return together
+    return together if len(together) >= _SEVERAL and not dominates else []
+
+
+def _moved_alike(part: Run, whole: Run) -> bool:
+    """Whether what is in `whole` beside `part` changed by at least half of its ratio, on the days that both have."""
+    days = {score.day for score in part.scores} & {score.day for score in whole.scores}
+    (was, more), (was_all, more_all) = (
+        (math.fsum(score.expected for score in known), math.fsum(score.observed - score.expected for score in known))
+        for known in ([score for score in run.scores if score.day in days] for run in (part, whole))
+    )
+    was_rest, more_rest = was_all - was, more_all - more
+    if was <= 0 or was_rest < _LEAST_REST * was_all:
+        return False
+    return more_rest / was_rest / (more / was) >= _ALIKE
 
 
 def _explained_by(run: Run, others: Sequence[Run], settings: DetectSettings) -> Run | None:
     near = [one for one in others if one.scope != run.scope and one.near(run, settings.join_days)]
     for one in near:
         if _same_cause(one, run, settings.nested_share):
+            return one
+    for one in near:
+        if one.scope.contains(run.scope) and _moved_alike(run, one):
             return one
     inside = [one for one in near if run.scope.contains(one.scope)]
     disjoint = [one for one in inside if not any(two.scope.contains(one.scope) for two in inside if two is not one)]

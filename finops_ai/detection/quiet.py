@@ -42,6 +42,7 @@ def quiet(one: Episode, series: CostSeries | None, today: date, settings: Detect
 
 def told_already(
     runs: Sequence[Run],
+    previous: Sequence[Episode],
     silent: Sequence[Episode],
     series_of: Mapping[tuple[Scope, str], CostSeries],
     today: date,
@@ -49,12 +50,15 @@ def told_already(
 ) -> tuple[list[Run], dict[str, set[Scope]]]:
     """The runs that are news or continue what is known, and by episode the scopes in which it shows besides its own.
 
-    A fresh run beside a `silent` open episode has its cause where it overlaps it and is of its size; it carries the
-    episode on, under its key, where the bill took from the one scope what it gave to the other: tags that came late.
+    A fresh run in which a `previous` episode showed before is that episode, whatever becomes of the latter's own days.
+    One beside a `silent` open episode has its cause where it overlaps it and is of its size; it carries the episode on,
+    under its key, where the bill took from the one scope what it gave to the other: tags that came late.
     """
     kept: list[Run] = []
     shows: dict[str, set[Scope]] = {}
     for run in runs:
+        if run.previous is None and any(_showed(one, run, settings) for one in previous):
+            continue
         beside = [one for one in silent if _near(one, run, settings)] if run.previous is None else []
         same = next((one for one in beside if _explains(one, run, settings)), None)
         if same is not None:
@@ -75,6 +79,11 @@ def _near(one: Episode, run: Run, settings: DetectSettings) -> bool:
         and one.opened_on - gap <= run.last_day
         and run.opened_on - gap <= one.last_day
     )
+
+
+def _showed(one: Episode, run: Run, settings: DetectSettings) -> bool:
+    told = abs(float(one.excess.amount))
+    return run.scope in one.seen_in and _near(one, run, settings) and settings.nested_share * abs(run.excess) <= told
 
 
 def _explains(one: Episode, run: Run, settings: DetectSettings) -> bool:

@@ -40,6 +40,7 @@ _DIP = 0.25  # compressed units by which a weekend must lie below, for a day to 
 class Surprise:
     """Arrays of shape (series, days), compressed; the days are the last of `panel`, from `first` on.
 
+    `most` and `least` are what its parts let a series cost, NaN where it has none.
     `rise` and `fall` are how far a day lies above `high` and below `low`, negative within; `unit` (series,) and
     `fall_unit` their usual errors, `drift[k]` is in usual errors already. `judged` are days that can be judged at all.
     `scale` (series, 1) is the scale of `compress`, `now_and_then` (series,) says which series run without a rhythm.
@@ -52,6 +53,8 @@ class Surprise:
     expected: FloatArray
     high: FloatArray
     low: FloatArray
+    most: FloatArray
+    least: FloatArray
     rise: FloatArray
     fall: FloatArray
     unit: FloatArray
@@ -88,7 +91,8 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel, settings)
     excused = high - habit.expected[:, first:]
-    high, low = _with_parts(high, low, raw, jobs, panel, together)
+    most, least = _by_parts(high, low, raw, jobs, panel, together)
+    high, low = np.fmax(high, most), np.fmin(low, least)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -117,6 +121,8 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
         expected=expected,
         high=high,
         low=low,
+        most=most,
+        least=least,
         rise=rise,
         fall=fall,
         unit=unit,
@@ -194,7 +200,7 @@ def _bounds(
     return high, low
 
 
-def _with_parts(
+def _by_parts(
     high: FloatArray,
     low: FloatArray,
     raw: FloatArray,
@@ -202,7 +208,7 @@ def _with_parts(
     panel: Panel,
     together: Together,
 ) -> tuple[FloatArray, FloatArray]:
-    """The same bounds, but no closer than what their parts were let; what these series are let is added for wholes.
+    """The most and the least that series may cost by their parts; what these series may themselves is added for others.
 
     Of a part that can not be judged only a rise of the whole can tell, and never a fall.
     """
@@ -214,7 +220,7 @@ def _with_parts(
     most, least = np.where(judged, within, np.minimum(cost, 0.0)), np.where(judged, within, cost)
     together.add(panel.members, np.nan_to_num(billed), most, least)
     up, down = together.let(panel.members, billed)
-    return np.fmax(high, compress(up, jobs.scale)), np.fmin(low, compress(down, jobs.scale))
+    return compress(up, jobs.scale), compress(down, jobs.scale)
 
 
 def _largest(sizes: FloatArray, settings: DetectSettings) -> FloatArray:

@@ -151,10 +151,16 @@ def _held(one: Surprise, settings: DetectSettings) -> NDArray[np.bool_]:
 
 
 def _expected(one: Surprise, kind: NDArray[np.intp], z_drift: FloatArray, last: tuple[slice, slice]) -> FloatArray:
-    """What the channel of each of the `last` days expected, compressed; excesses are over that."""
+    """What the channel of each of the `last` days expected, compressed; excesses are over that.
+
+    Of a day that is strange in a sum it is what its parts expected, so that their excesses are that of the sum.
+    """
     drifted = np.choose(np.argmax(np.nan_to_num(z_drift, nan=-np.inf), axis=0), [part[last] for part in one.level_then])
     seen, usual = one.seen[last], one.expected[last]
-    excused = np.where(seen > usual, np.minimum(seen, one.high[last]), np.maximum(seen, one.low[last]))
+    high, low, most, least = (part[last] for part in (one.high, one.low, one.most, one.least))
+    excused = np.where(seen > usual, np.minimum(seen, high), np.maximum(seen, low))
+    excused = np.where((seen > high) & np.isfinite(most), most, excused)
+    excused = np.where((seen < low) & np.isfinite(least), least, excused)
     besides = compress(np.maximum(expand(seen, one.scale) - one.standing.cost[last], 0.0), one.scale)
     expected: FloatArray = np.select([kind == DRIFT, kind == STANDING], [drifted, besides], excused)
     return expected
