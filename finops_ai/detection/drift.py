@@ -13,6 +13,7 @@ from finops_ai.domain.series import FloatArray
 
 DRIFT_DAYS = (5, 9, 14)
 """Days over which drift is averaged, one for each of LOOKBACKS."""
+_LATELY = 3  # days
 _DRIFT_DAY = 6.0  # usual errors that one day adds to a drift at most
 
 
@@ -28,8 +29,8 @@ def drift(
     `place` has the calendar's weeks of last year, what is excused (series, judged days), whether a day can be judged,
     and the age of the series (series, all days). No day counts for more than a few usual errors: a spike is no drift.
     What rose as much a year ago is a season; days before a step was accepted count for nothing. NaN on days that
-    themselves lie less than half as far off (what has gone back drifts no more), and in young series, which are
-    expected to grow.
+    themselves, or with the two before, lie less than half as far off: what has gone back drifts no more. NaN as well in
+    young series, which are expected to grow.
     """
     year, excused, judged, age = place
     first = seen.shape[1] - judged.shape[1]
@@ -53,5 +54,15 @@ def drift(
         centre = median(past, known)
         errors = (mean - centre[:, None]) / usual_error(past - centre[:, None], settings, middle=True)[:, None]
         errors[known < settings.min_days] = np.nan
-        found.append(np.where(gap >= mean / 2, errors, np.nan))
+        found.append(np.where(np.fmin(gap, _lately(gap)) >= mean / 2, errors, np.nan))
     return tuple(found)
+
+
+def _lately(gap: FloatArray) -> FloatArray:
+    """Mean of each day and the two before, of those that are known; same shape."""
+    known = np.isfinite(gap)
+    sums, counts = (
+        sum(np.pad(part, ((0, 0), (back, 0)))[:, : part.shape[1]] for back in range(_LATELY))
+        for part in (np.where(known, gap, 0.0), known.astype(float))
+    )
+    return np.asarray(sums / np.maximum(counts, 1))
