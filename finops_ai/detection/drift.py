@@ -13,7 +13,7 @@ from finops_ai.domain.series import FloatArray
 
 DRIFT_DAYS = (5, 9, 14)
 """Days over which drift is averaged, one for each of LOOKBACKS."""
-_LATELY = 3  # days
+_LATELY, _GOES_ON = 3, 0.75  # days that must still lie so high, as a share of the drift
 _DRIFT_DAY = 6.0  # usual errors that one day adds to a drift at most
 
 
@@ -54,7 +54,7 @@ def drift(
         centre = median(past, known)
         errors = (mean - centre[:, None]) / usual_error(past - centre[:, None], settings, middle=True)[:, None]
         errors[known < settings.min_days] = np.nan
-        found.append(np.where(np.fmin(gap, _lately(gap)) >= mean / 2, errors, np.nan))
+        found.append(np.where((gap >= mean / 2) & (_lately(gap) >= _GOES_ON * mean), errors, np.nan))
     return tuple(found)
 
 
