@@ -1,10 +1,11 @@
-"""Companies whose services each keep a rhythm: what detection opens falsely in wide scopes, and where it tells faults.
+"""Companies whose services each keep a rhythm: what detection opens falsely in wide scopes, and how it tells faults.
 
 Four cost centers of three services each: offices, sprints, second Tuesdays, fees, weekly jobs and growth. A year is
-judged every two weeks, once as it is and once with faults of one to ten days in one service, or one service in four
-in all of a cost center. `false` are episodes that nobody planted, for each scope and year, by level: services, and
-the wider scopes that they add up to. `alone` are those of the wider scopes where no service is known: what they open
-by their own rhythm. `ratio` is the latter over the former.
+judged week by week, once as it is and once with faults of one to ten days, in one service or (one in four) in all of a
+cost center. `false` are episodes that nobody planted, for each scope and year; `faults` are those planted in scopes
+of that kind, `found` those for which something opened, `once` those told by one episode at their place, and `told` how
+many episodes each of those found became. `alone` are false episodes of the wider scopes where no service is known:
+what they open by their own rhythm. `ratio` is that over `false`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from finops_ai.domain.series import CostSeries, FloatArray
 from tests.benchmarks.regime_kinds import DATES, Kind, Random, erring
 
 SEED, COMPANIES, CENTERS, SERVICES = 39, 12, 4, 3
-DAYS, FROM, EVERY = 560, 200, 14
+DAYS, FROM, EVERY = 560, 200, 7
 START = DATES[0].date()
 _T, _WEEKDAY = np.arange(len(DATES)), weekdays(START, len(DATES))
 _, _SINCE, _TO_END = in_months(START, len(DATES))
@@ -61,30 +62,39 @@ class Fault:
 def run(*, quick: bool = False) -> list[dict[str, Any]]:
     """A row of services and one of the scopes they add up to."""
     companies = range(1 if quick else COMPANIES)
-    false, alone, faults, found, placed = np.zeros(2), 0, 0, 0, 0
+    false, alone = np.zeros(2), 0
+    faults: tuple[list[list[Scope]], list[list[Scope]]] = [], []
+    once = np.zeros(2)
     for number in companies:
         bill = _bill(number)
         for one in _opened(_series(bill)):
             false[_is_wide(one.scope)] += 1
         alone += len(_opened([one for one in _series(bill) if _is_wide(one.scope)]))
         planted = _plant(bill, np.random.default_rng([SEED, number, 1]))
-        told = _opened(_series(bill))
-        told_at = [{one.scope for one in told if _is_of(one, fault)} for fault in planted]
-        faults, found = faults + len(planted), found + sum(bool(where) for where in told_at)
-        placed += sum(fault.where in where for where, fault in zip(told_at, planted, strict=True))
+        opened = _opened(_series(bill))
+        for fault in planted:
+            told = [one.scope for one in opened if _is_of(one, fault)]
+            faults[_is_wide(fault.where)].append(told)
+            once[_is_wide(fault.where)] += told == [fault.where]
     years = len(companies) * (DAYS - FROM) / 365.25
-    services, wide = false / years / (CENTERS * SERVICES, CENTERS + 1)
+    rates = false / years / (CENTERS * SERVICES, CENTERS + 1)
     by_itself = alone / years / (CENTERS + 1)
-    return [
-        {"name": "services", "false": float(services), "faults": faults, "found": found / faults},
-        {
-            "name": "cost centers and total",
-            "false": float(wide),
-            "alone": float(by_itself),
-            "at_its_place": placed / max(found, 1),
-            "ratio": float(by_itself / max(wide, 1 / years)),
-        },
+    rows = [
+        {"name": name, "false": float(rate), **_figures(told, float(at_once))}
+        for name, rate, told, at_once in zip(("services", "wide"), rates, faults, once, strict=True)
     ]
+    rows[1] |= {"alone": float(by_itself), "ratio": float(by_itself / max(rates[1], 1 / years))}
+    return rows
+
+
+def _figures(faults: Sequence[Sequence[Scope]], once: float) -> dict[str, float]:
+    found = [told for told in faults if told]
+    return {
+        "faults": len(faults),
+        "found": len(found) / max(len(faults), 1),
+        "once": once / max(len(faults), 1),
+        "told": sum(len(told) for told in found) / max(len(found), 1),
+    }
 
 
 def _bill(number: int) -> dict[Scope, FloatArray]:
@@ -138,7 +148,7 @@ def _known(scope: Scope, costs: FloatArray) -> CostSeries:
 
 
 def _opened(series: Sequence[CostSeries]) -> list[Episode]:
-    """What opened from the first day that is judged on, looked at every two weeks."""
+    """What opened from the first day that is judged on, looked at every week."""
     told: Sequence[Episode] = ()
     for known in range(FROM, DAYS + 1, EVERY):
         part = [_known(one.scope, one.values[:known]) for one in series]
@@ -147,8 +157,9 @@ def _opened(series: Sequence[CostSeries]) -> list[Episode]:
     return [one for one in told if one.opened_on >= START + timedelta(days=FROM)]
 
 
-def _is_wide(scope: Scope) -> bool:
-    return len(scope.pairs) < 2
+def _is_wide(scope: Scope) -> int:
+    """1 for scopes that others add up to."""
+    return int(len(scope.pairs) < 2)
 
 
 def _is_of(one: Episode, fault: Fault) -> bool:
