@@ -28,9 +28,9 @@ def drift(
 
     `place` has the calendar's weeks of last year, what is excused (series, judged days), whether a day can be judged,
     and the age of the series (series, all days). No day counts for more than a few usual errors: a spike is no drift.
-    What rose as much a year ago is a season; days before a step was accepted count for nothing. NaN on days that
-    themselves, or with the two before, lie less than half as far off: what has gone back drifts no more. NaN as well in
-    young series, which are expected to grow.
+    What rose as much a year ago is a season; days before a step was accepted count for nothing. NaN on days that lie
+    less than half as far off, or with the two before less than three quarters: what has gone back drifts no more. NaN
+    as well in young series, which are expected to grow.
     """
     year, excused, judged, age = place
     first = seen.shape[1] - judged.shape[1]

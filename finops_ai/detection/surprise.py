@@ -97,17 +97,15 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
     average = compress(usual_cost(whole[:, : -settings.judge_days])[:, None], scale)
-    now, raw, young = seen[:, first:], raw[:, first:], young[:, first:]
-    expected = habit.expected[:, first:]
+    now, raw, expected = (part[:, first:] for part in (seen, raw, habit.expected))
+    young = young[:, first:]
     rise = np.where(raw > 0, np.maximum(now - high, 0.0), raw)
     fall = np.where(raw < 0, np.maximum(low - now, 0.0), -raw)
     dull, due = young | ((now < _IDLE) & (expected < _IDLE)), jobs.due[:, first:]
     unit = _unit(rise, due, dull, settings)
     carried = _carried(np.where(raw > 0, rise, -fall), unit, settings)
     rise, fall = rise - carried, fall + carried
-    own = settled(np.where(due, raw, np.nan), dull, settings)
-    uneven = by_weekday(own, days.weekday[first : panel.days - settings.unsure_days])
-    uneven = uneven[:, days.weekday[first:]] * np.where(young, _YOUNG_FACTOR, 1.0)
+    uneven = _uneven(np.where(due, raw, np.nan), dull, young, days.weekday[first:], settings)
     rise, fall = rise / uneven, fall / uneven
     unit = _unit(rise, due, dull, settings)
     rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
@@ -156,6 +154,19 @@ def _age(
 def _unit(errors: FloatArray, due: NDArray[np.bool_], dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
     """Usual error of each series, (series,): of settled days that are `due`, not `dull`, and no part of an episode."""
     return usual_error(ordinary(settled(np.where(due, errors, np.nan), dull, settings), settings), settings)
+
+
+def _uneven(
+    errors: FloatArray,
+    dull: NDArray[np.bool_],
+    young: NDArray[np.bool_],
+    weekday: NDArray[np.intp],
+    settings: DetectSettings,
+) -> FloatArray:
+    """How much more than usual each day errs, by its `weekday` (days,) and while its series is young; as `errors`."""
+    own = by_weekday(settled(errors, dull, settings), weekday[: max(len(weekday) - settings.unsure_days, 0)])
+    uneven: FloatArray = own[:, weekday] * np.where(young, _YOUNG_FACTOR, 1.0)
+    return uneven
 
 
 def _bounds(
