@@ -40,27 +40,32 @@ def so_far(
     """Scores of the day of `as_of` (UTC), of the series in which it is strange already, in their order.
 
     `filling` is that of the mornings before, in the order of `series`; `tails` say what is usual. Only series that have
-    cost more today than on the same day of the week before, if that is complete, are looked at, and the parts of such:
-    of the others no day is a rise.
+    cost more today than on the same day of the week before, if that is complete, are looked at: of the others no day is
+    a rise. The parts of those that are strange are looked at with them then.
     """
     today = as_of.date()
     before = [_on(one, today - _WEEK) if today - _WEEK in one.complete_days else 0.0 for one in series]
-    dear = {i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)}
-    asked = sorted(dear.union(part for part, whole in parts_of(series).tolist() if whole in dear))
-    watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in asked]
-    side_by_side = panels(
-        watched,
-        [_from_today(filling[i]) for i in asked],
-        announced,
-        today=today + timedelta(days=1),
-        size=size,
-        settings=settings,
-    )
-    return [
-        replace(score, scorer=SCORER)
-        for score in scores(judge(side_by_side, settings, tails), watched, settings)
-        if score.day == today and score.z > 0 and score.p_value <= settings.normal_p and score.scorer in _RISES
-    ]
+    dear = [i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)]
+
+    def strange(asked: Sequence[int]) -> list[Score]:
+        watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in asked]
+        fills = [_from_today(filling[i]) for i in asked]
+        tomorrow = today + timedelta(days=1)
+        side_by_side = panels(watched, fills, announced, today=tomorrow, size=size, settings=settings)
+        return [
+            replace(score, scorer=SCORER)
+            for score in scores(judge(side_by_side, settings, tails), watched, settings)
+            if score.day == today and score.z > 0 and score.p_value <= settings.normal_p and score.scorer in _RISES
+        ]
+
+    found = strange(dear)
+    told = {(score.scope, score.currency) for score in found}
+    wholes = {i for i in dear if (series[i].scope, series[i].currency) in told}
+    parts = {part for part, whole in parts_of(series).tolist() if whole in wholes}
+    if not parts:
+        return found
+    known = {(series[i].scope, series[i].currency) for i in dear}
+    return [score for score in strange(sorted({*dear, *parts})) if (score.scope, score.currency) in known]
 
 
 def _on(one: CostSeries, day: date) -> float:
