@@ -5,7 +5,8 @@ judged week by week, once as it is and once with faults of one to ten days, in o
 cost center. `false` are episodes that nobody planted, for each scope and year; `faults` are those planted in scopes
 of that kind, `found` those for which something opened, `once` those told by one episode at their place, and `told` how
 many episodes each of those found became. `alone` are false episodes of the wider scopes where no service is known:
-what they open by their own rhythm. `ratio` is that over `false`.
+what they open by their own rhythm. `ratio` is that over `false`, and of services what may be false (the setting) over
+what is.
 """
 
 from __future__ import annotations
@@ -83,7 +84,9 @@ def run(*, quick: bool = False) -> list[dict[str, Any]]:
         {"name": name, "false": float(rate), **_figures(told, float(at_once))}
         for name, rate, told, at_once in zip(("services", "wide"), rates, faults, once, strict=True)
     ]
-    rows[1] |= {"alone": float(by_itself), "ratio": float(by_itself / max(rates[1], 1 / years))}
+    least = np.maximum(rates, 1 / years)
+    rows[0] |= {"ratio": float(DetectSettings().false_per_series_year / least[0])}
+    rows[1] |= {"alone": float(by_itself), "ratio": float(max(by_itself, 1 / years) / least[1])}
     return rows
 
 
