@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import numpy as np
@@ -122,3 +123,20 @@ def test_the_order_in_which_series_come_changes_nothing() -> None:
     bill["offices"][-4:-2] += 400.0
     told = series(bill, DAYS)
     assert judged(told, DAYS).episodes == judged(told[::-1], DAYS).episodes
+
+
+@pytest.mark.parametrize("evening", [True, False], ids=["before the day is over", "the next morning"])
+@pytest.mark.parametrize(("seed", "day"), [(1, 331), (2, 359), (3, 331)])
+def test_what_a_service_costs_too_much_is_what_its_cost_center_does(seed: int, day: int, evening: bool) -> None:
+    """On a last Friday, and while another service, not looked at for itself, costs less than a week before."""
+    bill = services(seed)
+    bill["offices"][day] += 400.0
+    bill["sprints"][day] = 0.98 * bill["sprints"][day - 7]
+    known = START + timedelta(days=day - evening)
+    billed = [replace(one, complete_through=known) for one in series(bill, day + 1)]
+    as_of = datetime.combine(START + timedelta(days=day if evening else day + 1), time(20), tzinfo=UTC)
+    scores = detect(billed, (), as_of=as_of, settings=SETTINGS).scores
+    excess = {one.scope: one.observed - one.expected for one in scores if one.day == START + timedelta(days=day)}
+    assert excess[part("offices")] == pytest.approx(400.0, rel=0.05)
+    assert excess[CENTER] == pytest.approx(excess[part("offices")], rel=0.02)
+    assert excess[TOTAL] == pytest.approx(excess[CENTER])
