@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import date
 
 from finops_ai.detection.runs import Run
 from finops_ai.detection.settings import DetectSettings
@@ -13,6 +14,7 @@ _TWO, _SEVERAL = 2, 3
 _LEAST_REST = 0.05  # of what a whole was expected to cost: the rest of it besides its largest part
 _ALIKE = 1 / 3
 _TOGETHER_DAYS = 1
+_OF_OWNERS = "x_"  # keys that rules add to a bill
 
 
 def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tuple[Scope, ...]]]:
@@ -24,9 +26,7 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
     - else where a run with the same cause is told: the narrower of the two carries `nested_share` of the wider;
     - else, when runs inside it carry that share of its excess together, where the largest of these is told.
     """
-    order = sorted(
-        runs, key=lambda r: (r.previous is None, -len(r.scope.pairs), -abs(r.excess), r.scope.key, r.opened_on)
-    )
+    order = sorted(runs, key=_narrow_first)
     home: dict[int, Run] = {}
     for whole in reversed(order):
         parts = [] if id(whole) in home else _equal_parts(whole, order, settings)
@@ -55,6 +55,18 @@ def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tupl
         if told.scope != run.scope:
             stands_for[id(told)].add(run.scope)
     return [(run, tuple(sorted(stands_for[id(run)]))) for run in kept]
+
+
+def _narrow_first(run: Run) -> tuple[bool, int, float, bool, float, str, date]:
+    """What continues an episode, then by the number of keys, then by how much of what a scope costs is too much.
+
+    Where two scopes have as much of it, as an account and its cost center do, it is told by owner.
+    """
+    excess, observed = abs(run.excess), math.fsum(score.observed for score in run.scores)
+    share = round(excess / max(observed, excess), 2) if excess else 0.0
+    by_owner = any(name.startswith(_OF_OWNERS) for name, _ in run.scope.pairs)
+    fresh = run.previous is None
+    return fresh, -len(run.scope.pairs), -share, not by_owner, -excess, run.scope.key, run.opened_on
 
 
 def _equal_parts(whole: Run, runs: Sequence[Run], settings: DetectSettings) -> list[Run]:

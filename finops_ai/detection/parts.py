@@ -6,8 +6,8 @@ keep none that could be learned.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -26,7 +26,8 @@ def parts_of(series: Sequence[CostSeries]) -> IntArray:
     """Pairs of a part and the scope that it is a part of, (pairs, 2), as places in `series`.
 
     Parts of a scope are those by the most keys that have all of its own, in its currency; by those with the most scopes
-    if there are several. Whether they add up to it is seen by the day.
+    if there are several. Whether they add up to it is seen by the day. A scope of which no key has any, as an account,
+    has those of one that costs the same: it is the same charges.
     """
     at = {(one.currency, frozenset(one.scope.pairs)): i for i, one in enumerate(series)}
     keys = [frozenset(name for name, _ in one.scope.pairs) for one in series]
@@ -42,7 +43,27 @@ def parts_of(series: Sequence[CostSeries]) -> IntArray:
                 whole = at.get((one.currency, frozenset(wider)))
                 if whole is not None and finest[keys[whole]] == keys[i]:
                     found.append((i, whole))
+    parts = defaultdict(list)
+    for i, whole in found:
+        parts[whole].append(i)
+    for i, whole in _same(series, sorted(parts), sorted({*range(len(series))} - {i for pair in found for i in pair})):
+        found += [(part, i) for part in parts[whole]]
     return np.array(found, dtype=np.intp).reshape(-1, 2)
+
+
+def _same(series: Sequence[CostSeries], wholes: Sequence[int], others: Sequence[int]) -> Iterator[tuple[int, int]]:
+    """Those of `others` that cost on every day what one of the `wholes` does, each with the first such."""
+    sums = np.array([np.nansum(series[i].values) for i in wholes])
+    for i in others:
+        near = np.flatnonzero(np.isclose(sums, np.nansum(series[i].values), rtol=_APART, atol=_NOTHING))
+        alike = (wholes[k] for k in near.tolist() if _costs_the_same(series[i], series[wholes[k]]))
+        if (whole := next(alike, None)) is not None:
+            yield i, whole
+
+
+def _costs_the_same(one: CostSeries, other: CostSeries) -> bool:
+    same_days = (one.currency, one.days) == (other.currency, other.days)
+    return same_days and np.allclose(one.values, other.values, rtol=_APART, atol=_NOTHING, equal_nan=True)
 
 
 class Together:
