@@ -8,13 +8,12 @@ from datetime import date
 
 from finops_ai.detection.runs import Run
 from finops_ai.detection.settings import DetectSettings
-from finops_ai.domain.scope import Scope
+from finops_ai.domain.scope import Scope, is_of_owner
 
 _TWO, _SEVERAL = 2, 3
 _LEAST_REST = 0.05  # of what a whole was expected to cost: the rest of it besides its largest part
 _ALIKE = 1 / 3
 _TOGETHER_DAYS = 1
-_OF_OWNERS = "x_"  # keys that rules add to a bill
 
 
 def merge(runs: Sequence[Run], settings: DetectSettings) -> list[tuple[Run, tuple[Scope, ...]]]:
@@ -64,7 +63,7 @@ def _narrow_first(run: Run) -> tuple[bool, int, float, bool, float, str, date]:
     """
     excess, observed = abs(run.excess), math.fsum(score.observed for score in run.scores)
     share = round(excess / max(observed, excess), 2) if excess else 0.0
-    by_owner = any(name.startswith(_OF_OWNERS) for name, _ in run.scope.pairs)
+    by_owner = is_of_owner(name for name, _ in run.scope.pairs)
     fresh = run.previous is None
     return fresh, -len(run.scope.pairs), -share, not by_owner, -excess, run.scope.key, run.opened_on
 

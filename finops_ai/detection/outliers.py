@@ -40,7 +40,9 @@ def second_opinion(
             wanted.setdefault(f"{score.scope.key}|{score.currency}", []).append(i)
     stakes = {key: sum(scores[i].observed - scores[i].expected for i in found) for key, found in wanted.items()}
     asked = sorted(wanted, key=lambda key: (-stakes[key], key))[: settings.second_opinions]
-    place = {series[i].key: (one, row) for one in verdicts for row, i in enumerate(one.panel.members)}
+    place = {
+        series[i].key: (one, row) for one in verdicts for row, i in enumerate(one.panel.members) if i < len(series)
+    }
     result = list(scores)
     for key in asked:
         one, row = place[key]

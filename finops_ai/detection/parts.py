@@ -6,13 +6,14 @@ keep none that could be learned.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from finops_ai.domain.scope import is_of_owner
 from finops_ai.domain.series import CostSeries, FloatArray
 
 IntArray = NDArray[np.intp]
@@ -25,45 +26,28 @@ _NOTHING = 1e-9
 def parts_of(series: Sequence[CostSeries]) -> IntArray:
     """Pairs of a part and the scope that it is a part of, (pairs, 2), as places in `series`.
 
-    Parts of a scope are those by the most keys that have all of its own, in its currency; by those with the most scopes
-    if there are several. Whether they add up to it is seen by the day. A scope of which no key has any, as an account,
-    has those of one that costs the same: it is the same charges.
+    Parts of a scope are those that have all of its keys and some more, in its currency, and add up to it: by the most
+    keys; if there are several such ways, by keys of owners, and then with the most scopes.
     """
     at = {(one.currency, frozenset(one.scope.pairs)): i for i, one in enumerate(series)}
-    keys = [frozenset(name for name, _ in one.scope.pairs) for one in series]
-    scopes = Counter(keys)
-    finest: dict[frozenset[str], frozenset[str]] = {}
-    for own in sorted(scopes, key=lambda own: (len(own), scopes[own], sorted(own))):
-        for size in range(len(own)):
-            finest.update({frozenset(wider): own for wider in combinations(sorted(own), size)})
-    found = []
+    ways: dict[int, dict[tuple[str, ...], list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, one in enumerate(series):
-        for size in range(len(keys[i])):
+        keys = tuple(sorted(name for name, _ in one.scope.pairs))
+        for size in range(len(keys)):
             for wider in combinations(one.scope.pairs, size):
                 whole = at.get((one.currency, frozenset(wider)))
-                if whole is not None and finest[keys[whole]] == keys[i]:
-                    found.append((i, whole))
-    parts = defaultdict(list)
-    for i, whole in found:
-        parts[whole].append(i)
-    for i, whole in _same(series, sorted(parts), sorted({*range(len(series))} - {i for pair in found for i in pair})):
-        found += [(part, i) for part in parts[whole]]
+                if whole is not None:
+                    ways[whole][keys].append(i)
+    sums = np.array([np.nansum(one.values) for one in series])
+    found = [(i, whole) for whole, each in sorted(ways.items()) for i in _best(each, sums, sums[whole])]
     return np.array(found, dtype=np.intp).reshape(-1, 2)
 
 
-def _same(series: Sequence[CostSeries], wholes: Sequence[int], others: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """Those of `others` that cost on every day what one of the `wholes` does, each with the first such."""
-    sums = np.array([np.nansum(series[i].values) for i in wholes])
-    for i in others:
-        near = np.flatnonzero(np.isclose(sums, np.nansum(series[i].values), rtol=_APART, atol=_NOTHING))
-        alike = (wholes[k] for k in near.tolist() if _costs_the_same(series[i], series[wholes[k]]))
-        if (whole := next(alike, None)) is not None:
-            yield i, whole
-
-
-def _costs_the_same(one: CostSeries, other: CostSeries) -> bool:
-    same_days = (one.currency, one.days) == (other.currency, other.days)
-    return same_days and np.allclose(one.values, other.values, rtol=_APART, atol=_NOTHING, equal_nan=True)
+def _best(ways: Mapping[tuple[str, ...], list[int]], sums: FloatArray, whole: float) -> list[int]:
+    """Of the `ways` to divide a scope that costs `whole` the best one that adds up to it; nothing if none does."""
+    order = sorted(ways.items(), key=lambda way: (-len(way[0]), not is_of_owner(way[0]), -len(way[1]), way[0]))
+    whole_ones = (parts for _, parts in order if np.isclose(sums[parts].sum(), whole, rtol=_APART, atol=_NOTHING))
+    return next(whole_ones, [])
 
 
 class Together:

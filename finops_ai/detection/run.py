@@ -39,19 +39,21 @@ def detect(
     filling: Sequence[Filling | None] = (),
     announced: Sequence[KnownEvent] = (),
     hours: Sequence[HourlySeries] = (),
+    beside: Sequence[CostSeries] = (),
 ) -> Detection:
     """Judge the last days of `series` as known at `as_of` and advance the `previous` episodes.
 
-    Days that are not complete are judged where `filling` (in the order of `series`, or none) says how far they are: a
+    Days that are not complete are judged where `filling` (of `series`, then `beside`, or none) says how far they are: a
     rise at once, since they can only grow, a fall when enough is there. The day that is not over is one once it cost
     more than all of it should, or as soon as its `hours` cost more than they should. `announced` changes raise no
-    alarm.
+    alarm. Series `beside` are parts of others, and are not judged themselves.
     """
-    fills = filling or [None] * len(series)
-    side_by_side = panels(series, fills, announced, today=as_of.date(), size=_TOGETHER, settings=settings)
+    every = [*series, *beside]
+    fills = filling or [None] * len(every)
+    side_by_side = panels(every, fills, announced, today=as_of.date(), size=_TOGETHER, settings=settings)
     verdicts = judge(side_by_side, settings)
     begun = (
-        so_far(series, fills, announced, verdicts[0].tails, as_of=as_of, size=_TOGETHER, settings=settings)
+        so_far(series, beside, fills, announced, verdicts[0].tails, as_of=as_of, size=_TOGETHER, settings=settings)
         if verdicts
         else []
     )

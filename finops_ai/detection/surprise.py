@@ -91,8 +91,7 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
     first = max(panel.days - settings.calibration_days, 0)
     high, low = _bounds(habit, seen, raw, young | ~used, jobs, days, panel, settings)
     excused = high - habit.expected[:, first:]
-    most, least = _by_parts(high, low, raw, jobs, panel, together)
-    high, low = np.fmax(high, most), np.fmin(low, least)
+    high, low, most, least = _by_parts(high, low, raw, jobs, panel, together)
     young_days = np.cumsum(known, axis=1) < SETTLED_DAYS
     runs = unbroken(jobs, known, young_days, first)
     floors = standing(whole, panel.spread / panel.share, jobs, young_days, days.month, first, settings)
@@ -109,7 +108,7 @@ def surprise(panel: Panel, together: Together, settings: DetectSettings) -> Surp
     rise, fall = rise / uneven, fall / uneven
     unit = _unit(rise, due, dull, settings)
     rise, fall = (part - habitual(part, unit, settings) for part in (rise, fall))
-    unit = _unit(rise, due, dull, settings)
+    unit = _of_sums(_unit(rise, due, dull, settings), now - most, due, dull, settings)
     drifts = drift(habit, seen, unit, (days.year, excused, np.isfinite(raw), age), settings)
     return Surprise(
         panel=panel,
@@ -154,6 +153,20 @@ def _age(
 def _unit(errors: FloatArray, due: NDArray[np.bool_], dull: NDArray[np.bool_], settings: DetectSettings) -> FloatArray:
     """Usual error of each series, (series,): of settled days that are `due`, not `dull`, and no part of an episode."""
     return usual_error(ordinary(settled(np.where(due, errors, np.nan), dull, settings), settings), settings)
+
+
+def _of_sums(
+    unit: FloatArray, apart: FloatArray, due: NDArray[np.bool_], dull: NDArray[np.bool_], settings: DetectSettings
+) -> FloatArray:
+    """The same, and of sums no less than how far they usually lie `apart` from what their parts were let.
+
+    What lies beyond the nearer of two bounds is small by that alone. `apart` (series, days) is NaN where there is no sum.
+    """
+    sums = np.isfinite(apart).any(axis=1)
+    found = unit.copy()
+    if sums.any():
+        found[sums] = np.maximum(unit[sums], _unit(apart[sums], due[sums], dull[sums], settings))
+    return found
 
 
 def _uneven(
@@ -218,8 +231,8 @@ def _by_parts(
     jobs: Rhythm,
     panel: Panel,
     together: Together,
-) -> tuple[FloatArray, FloatArray]:
-    """The most and the least that series may cost by their parts; what these series may themselves is added for others.
+) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+    """Bounds no closer than those of parts, and the latter; what these series may themselves is added for others.
 
     Of a part that can not be judged only a rise of the whole can tell, and never a fall.
     """
@@ -231,7 +244,8 @@ def _by_parts(
     most, least = np.where(judged, within, np.minimum(cost, 0.0)), np.where(judged, within, cost)
     together.add(panel.members, np.nan_to_num(billed), most, least)
     up, down = together.let(panel.members, billed)
-    return compress(up, jobs.scale), compress(down, jobs.scale)
+    up, down = compress(up, jobs.scale), compress(down, jobs.scale)
+    return np.fmax(high, up), np.fmin(low, down), up, down
 
 
 def _largest(sizes: FloatArray, settings: DetectSettings) -> FloatArray:

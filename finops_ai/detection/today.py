@@ -29,6 +29,7 @@ _WEEK = timedelta(days=7)
 
 def so_far(
     series: Sequence[CostSeries],
+    beside: Sequence[CostSeries],
     filling: Sequence[Filling | None],
     announced: Sequence[KnownEvent],
     tails: Tails,
@@ -39,16 +40,16 @@ def so_far(
 ) -> list[Score]:
     """Scores of the day of `as_of` (UTC), of the series in which it is strange already, in their order.
 
-    `filling` is that of the mornings before, in the order of `series`; `tails` say what is usual. Only series that have
-    cost more today than on the same day of the week before, if that is complete, are looked at: of the others no day is
-    a rise. The parts of those that are strange are looked at with them then.
+    `filling` is that of the mornings before, of `series` and then `beside`; `tails` say what is usual. Only series that
+    have cost more today than on the same day of the week before, if that is complete, are looked at: of the others no
+    day is a rise. The parts of those that are strange, which may be `beside`, are looked at with them then.
     """
-    today = as_of.date()
+    today, every = as_of.date(), [*series, *beside]
     before = [_on(one, today - _WEEK) if today - _WEEK in one.complete_days else 0.0 for one in series]
     dear = [i for i, one in enumerate(series) if _on(one, today) > max(before[i], 0.0)]
 
     def strange(asked: Sequence[int]) -> list[Score]:
-        watched = [_believed(series[i], today) if filling[i] is None else series[i] for i in asked]
+        watched = [_believed(every[i], today) if filling[i] is None else every[i] for i in asked]
         fills = [_from_today(filling[i]) for i in asked]
         tomorrow = today + timedelta(days=1)
         side_by_side = panels(watched, fills, announced, today=tomorrow, size=size, settings=settings)
@@ -61,7 +62,7 @@ def so_far(
     found = strange(dear)
     told = {(score.scope, score.currency) for score in found}
     wholes = {i for i in dear if (series[i].scope, series[i].currency) in told}
-    parts = {part for part, whole in parts_of(series).tolist() if whole in wholes}
+    parts = {part for part, whole in parts_of(every).tolist() if whole in wholes}
     if not parts:
         return found
     known = {(series[i].scope, series[i].currency) for i in dear}

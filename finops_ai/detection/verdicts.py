@@ -99,11 +99,15 @@ def scores(
     *,
     also: Collection[int] = (),
 ) -> list[Score]:
-    """Scores in the order of `series` and days: of the series in which a day may matter, and of those in `also`."""
+    """Scores in the order of `series` and days: of the series in which a day may matter, and of those in `also`.
+
+    Members of the panels past the last of `series` are parts of these, and have none.
+    """
     told: dict[int, list[Score]] = {}
     for one in verdicts:
         matters = (one.p_value <= settings.threshold * settings.opinion_weight).any(axis=1)
-        for row in np.flatnonzero(matters | np.isin(one.panel.members, list(also))).tolist():
+        asked = (matters | np.isin(one.panel.members, list(also))) & (np.array(one.panel.members) < len(series))
+        for row in np.flatnonzero(asked).tolist():
             told[one.panel.members[row]] = _scores(one, row, series[one.panel.members[row]])
     return [score for i in sorted(told) for score in told[i]]
 

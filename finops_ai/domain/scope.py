@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
+
+_RULED = "x_"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -43,3 +46,8 @@ class Scope:
 
     def __str__(self) -> str:
         return " · ".join(value for _, value in self.pairs) or "total"
+
+
+def is_of_owner(names: Iterable[str]) -> bool:
+    """Whether one of the keys of a scope is one that allocation rules add to the bill, such as x_cost_center."""
+    return any(name.startswith(_RULED) for name in names)

@@ -8,6 +8,7 @@ from typing import Any
 
 from finops_ai.detection.answers import accepted_levels
 from finops_ai.detection.budgets import advance_budgets
+from finops_ai.detection.panel import Filling
 from finops_ai.detection.run import detect as judge
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.budget import Budget
@@ -22,7 +23,7 @@ from finops_ai.jobs.data_quality import doubted
 from finops_ai.jobs.explained import explained
 from finops_ai.jobs.run import Turn
 from finops_ai.jobs.voice import Voice, told
-from finops_ai.jobs.watched import by_day, by_hour, is_watched, of_gateways
+from finops_ai.jobs.watched import by_day, by_hour, is_part, is_watched, of_gateways
 from finops_ai.jobs.workloads import NOT_KNOWN, Attribution
 from finops_ai.ledger import findings
 from finops_ai.ledger.connect import transaction
@@ -49,7 +50,8 @@ def detect(
     Run again for the same instant it finds the same: episodes known before that instant are what it starts from.
     `gateways` are sources that tell whose the cost of others is, and are watched for what their log shows sooner.
     """
-    every = by_day(turn, cost_basis, settle_days)
+    whole = by_day(turn, cost_basis, settle_days, with_parts=True)
+    every, beside = [one for one in whole if not is_part(one.scope)], [one for one in whole if is_part(one.scope)]
     billed = [one for one in every if is_watched(one.scope)]
     logged = of_gateways(turn, cost_basis, settle_days, gateways)
     watched = [*billed, *logged]
@@ -60,7 +62,8 @@ def detect(
         previous,
         as_of=turn.as_of,
         settings=settings,
-        filling=[filling(turn, cost_basis)] * len(billed) + [None] * len(logged),
+        filling=_each(filling(turn, cost_basis), len(billed), len(logged), len(beside)),
+        beside=beside,
         hours=by_hour(turn, cost_basis, gateways),
         announced=[*announced, *accepted_levels(findings.feedbacks(turn.engine, turn.as_of), previous, turn.as_of)],
     )
@@ -88,6 +91,11 @@ def detect(
     if not turn.dry_run:
         _keep(turn, voice, scores=found.scores, episodes=episodes, decisions=decisions, messages=messages)
     return _outcome(turn, episodes, series=len(watched), messages=len(messages))
+
+
+def _each(fill: Filling | None, billed: int, logged: int, beside: int) -> list[Filling | None]:
+    """How days fill up of what is billed, of what gateways log and of parts: a log has no such days."""
+    return [fill] * billed + [None] * logged + [fill] * beside
 
 
 def _keep(turn: Turn, voice: Voice, *, episodes: Sequence[Episode], scores: Sequence[Score], **said: Any) -> None:

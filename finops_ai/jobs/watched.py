@@ -23,12 +23,19 @@ _NAMED: tuple[tuple[str, ...], ...] = (
 )
 """Scopes that nobody is forecast a month for, but where cost may move without any other scope showing it."""
 _LEVELS = (*LEVELS_OF_SCOPE, *_NAMED)
+_PARTS: tuple[tuple[str, ...], ...] = (("sub_account_id", "service_name"), ("x_ai_model", "service_name"))
+"""Of accounts, and of what no model made, which no other level divides; they are not judged themselves."""
 _OF_GATEWAYS = (("source", "x_cost_center", "x_ai_model"),)
 
 
-def by_day(turn: Turn, cost_basis: str, settle_days: Mapping[str, int]) -> list[CostSeries]:
-    """Series of every level, and of every source: `is_watched` tells which of them may open an episode of cost."""
-    levels = (*_LEVELS, SOURCE_LEVEL)
+def by_day(
+    turn: Turn, cost_basis: str, settle_days: Mapping[str, int], *, with_parts: bool = False
+) -> list[CostSeries]:
+    """Series of every level, and of every source: `is_watched` tells which of them may open an episode of cost.
+
+    With parts of wider scopes alone only where they are asked for, and those last.
+    """
+    levels = (*_LEVELS, SOURCE_LEVEL, *(_PARTS if with_parts else ()))
     return series.series(turn.engine, levels=levels, cost_basis=cost_basis, as_of=turn.as_of, settle_days=settle_days)
 
 
@@ -63,4 +70,9 @@ def is_watched(scope: Scope) -> bool:
     """Sources are the data's; what names no account, service or model is the rest of the bill and not a scope."""
     keys = tuple(key for key, _ in scope.pairs)
     named = all(value not in ("", NONE) for _, value in scope.pairs)
-    return keys != SOURCE_LEVEL and (keys not in (*_NAMED, *_OF_GATEWAYS) or named)
+    return keys not in (SOURCE_LEVEL, *_PARTS) and (keys not in (*_NAMED, *_OF_GATEWAYS) or named)
+
+
+def is_part(scope: Scope) -> bool:
+    """Whether it is watched for the wider scope that it is a part of, and not for itself."""
+    return tuple(key for key, _ in scope.pairs) in _PARTS

@@ -36,7 +36,8 @@ def write(folder: Path, until: datetime) -> None:
     rows = []
     for day in (FIRST + timedelta(days=n) for n in range((until.date() - FIRST).days + 1)):
         for center, service, level in USES:
-            busy, noise = np.exp(random.normal(0, 0.15)), np.exp(random.normal(0, 0.05, 24))
+            busy = np.exp(np.clip(random.normal(0, 0.15), -0.3, 0.3))  # so that no day is strange by chance
+            noise = np.exp(random.normal(0, 0.05, 24))
             costs = level / 24 * COURSE * noise * (1.0 if day == FAULT else busy)
             costs[list(BURST)] += EXTRA if (day, center) == (FAULT, "search") else 0.0
             begun = [datetime.combine(day, time(hour), UTC) for hour in range(24)]

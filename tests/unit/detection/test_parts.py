@@ -140,3 +140,50 @@ def test_what_a_service_costs_too_much_is_what_its_cost_center_does(seed: int, d
     assert excess[part("offices")] == pytest.approx(400.0, rel=0.05)
     assert excess[CENTER] == pytest.approx(excess[part("offices")], rel=0.02)
     assert excess[TOTAL] == pytest.approx(excess[CENTER])
+
+
+ACCOUNT = Scope((("sub_account_id", "111122223333"),))
+
+
+def accounts(bill: Services, known: int) -> tuple[list[CostSeries], list[CostSeries]]:
+    """An account of several cost centers, and its services, which are not judged."""
+    told = {one.scope: one for one in series(bill, known)}
+    parts = [
+        replace(one, scope=Scope((*ACCOUNT.pairs, *one.scope.pairs[1:])))
+        for one in told.values()
+        if one.scope not in (CENTER, TOTAL)
+    ]
+    return [replace(told[CENTER], scope=ACCOUNT)], parts
+
+
+def test_an_account_may_cost_what_its_services_may_which_are_no_scopes_of_their_own() -> None:
+    alone, together = [], []
+    for seed in SEEDS:
+        for known in range(DAYS - 182, DAYS + 1, 14):
+            account, parts = accounts(services(seed), known)
+            alone += judged(account, known).episodes
+            together += detect(account, (), as_of=morning(known), settings=SETTINGS, beside=parts).episodes
+    assert alone
+    assert not together
+
+
+def test_a_part_that_is_strange_is_told_of_its_account() -> None:
+    bill = services(7)
+    bill["offices"][-4:-2] += 500.0
+    account, parts = accounts(bill, DAYS)
+    found = detect(account, (), as_of=morning(DAYS), settings=SETTINGS, beside=parts)
+    assert {one.scope for one in found.scores} == {ACCOUNT}
+    (episode,) = found.episodes
+    assert float(episode.excess.amount) == pytest.approx(1_000.0, rel=0.1)
+
+
+def test_an_account_that_is_a_cost_center_is_told_as_that() -> None:
+    bill = services(7)
+    for costs in bill.values():
+        costs[-4:-2] += 200.0
+    account, parts = accounts(bill, DAYS)
+    (episode,) = detect(
+        [*account, *series(bill, DAYS)], (), as_of=morning(DAYS), settings=SETTINGS, beside=parts
+    ).episodes
+    assert episode.scope == CENTER
+    assert ACCOUNT in episode.seen_in
