@@ -160,7 +160,8 @@ def _of_sums(
 ) -> FloatArray:
     """The same, and of sums no less than how far they usually lie `apart` from what their parts were let.
 
-    What lies beyond the nearer of two bounds is small by that alone. `apart` (series, days) is NaN where there is no sum.
+    What lies beyond the nearer of two bounds is small by that alone. `apart` (series, days) is NaN where nothing adds
+    up.
     """
     sums = np.isfinite(apart).any(axis=1)
     found = unit.copy()
