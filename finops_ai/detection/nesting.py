@@ -10,7 +10,7 @@ from finops_ai.detection.runs import Run
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.scope import Scope, is_of_owner
 
-_TWO, _SEVERAL = 2, 3
+_SEVERAL = 3
 _LEAST_REST = 0.05  # of what a whole was expected to cost: the rest of it besides its largest part
 _ALIKE = 1 / 3
 _TOGETHER_DAYS = 1
@@ -83,13 +83,13 @@ def _equal_parts(whole: Run, runs: Sequence[Run], settings: DetectSettings) -> l
         return []
     largest = max(inside, key=lambda one: (abs(one.excess), one.scope.key))
     dominates = abs(largest.excess) >= settings.nested_share * abs(whole.excess)
-    if len(together) >= (_TWO if dominates else 1) and _moved_alike(largest, whole):
-        return together
-    return together if len(together) >= _SEVERAL and not dominates else []
+    if dominates:
+        return together if len(together) > 1 and _moved_alike(largest, whole) else []
+    return together if len(together) >= _SEVERAL or _moved_alike(largest, whole) else []
 
 
 def _moved_alike(part: Run, whole: Run) -> bool:
-    """Whether what is in `whole` beside `part` changed by at least half of its ratio, on the days that both have."""
+    """Whether what is in `whole` beside `part` changed by at least a third of its ratio, on the days that both have."""
     days = {score.day for score in part.scores} & {score.day for score in whole.scores}
     (was, more), (was_all, more_all) = (
         (math.fsum(score.expected for score in known), math.fsum(score.observed - score.expected for score in known))

@@ -54,13 +54,13 @@ class Together:
     """What the parts of scopes cost together, and what they were let, day by day; the last of `days` is the newest."""
 
     def __init__(self, pairs: IntArray, days: int) -> None:
-        self._pairs = pairs
+        self._pairs, self._last = pairs, int(pairs[:, 0].max(initial=-1))
         self._wholes = np.unique(pairs[:, 1])
         self._billed, self._most, self._least = np.zeros((3, len(self._wholes), days))
 
     def add(self, members: Sequence[int], billed: FloatArray, most: FloatArray, least: FloatArray) -> None:
         """What `members`, places in the series, cost and were let cost, in currency: (members, days) each."""
-        rows = np.full(max([*members, *self._pairs[:, 0].tolist()], default=0) + 1, -1)
+        rows = np.full(max(self._last, max(members, default=-1)) + 1, -1)
         rows[list(members)] = np.arange(len(members))
         pairs = self._pairs[rows[self._pairs[:, 0]] >= 0]
         part, whole = rows[pairs[:, 0]], np.searchsorted(self._wholes, pairs[:, 1])

@@ -59,7 +59,8 @@ def so_far(
             if score.day == today and score.z > 0 and score.p_value <= settings.normal_p and score.scorer in _RISES
         ]
 
-    found = strange(dear)
+    if not (found := strange(dear)):
+        return []
     told = {(score.scope, score.currency) for score in found}
     wholes = {i for i in dear if (series[i].scope, series[i].currency) in told}
     parts = {part for part, whole in parts_of(every).tolist() if whole in wholes}

@@ -22,10 +22,11 @@ from finops_ai.detection.run import detect
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.day_places import in_months, weekdays
 from finops_ai.domain.episode import Episode
-from finops_ai.domain.period import Days, end_of_day
+from finops_ai.domain.period import end_of_day
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
 from tests.benchmarks.regime_kinds import DATES, Kind, Random, erring
+from tests.unit.forecasting.bills import one_series
 
 SEED, COMPANIES, CENTERS, SERVICES = 39, 12, 4, 3
 DAYS, FROM, EVERY = 560, 200, 7
@@ -60,12 +61,15 @@ class Fault:
     last: int
 
 
+Told = tuple[Scope, list[Scope]]
+"""Where a fault is, and the scopes of the episodes that opened for it."""
+
+
 def run(*, quick: bool = False) -> list[dict[str, Any]]:
     """A row of services and one of the scopes they add up to."""
     companies = range(1 if quick else COMPANIES)
     false, alone = np.zeros(2), 0
-    faults: tuple[list[list[Scope]], list[list[Scope]]] = [], []
-    once = np.zeros(2)
+    faults: tuple[list[Told], list[Told]] = [], []
     for number in companies:
         bill = _bill(number)
         for one in _opened(_series(bill)):
@@ -75,14 +79,13 @@ def run(*, quick: bool = False) -> list[dict[str, Any]]:
         opened = _opened(_series(bill))
         for fault in planted:
             told = [one.scope for one in opened if _is_of(one, fault)]
-            faults[_is_wide(fault.where)].append(told)
-            once[_is_wide(fault.where)] += told == [fault.where]
+            faults[_is_wide(fault.where)].append((fault.where, told))
     years = len(companies) * (DAYS - FROM) / 365.25
     rates = false / years / (CENTERS * SERVICES, CENTERS + 1)
     by_itself = alone / years / (CENTERS + 1)
     rows = [
-        {"name": name, "false": float(rate), **_figures(told, float(at_once))}
-        for name, rate, told, at_once in zip(("services", "wide"), rates, faults, once, strict=True)
+        {"name": name, "false": float(rate), **_figures(told)}
+        for name, rate, told in zip(("services", "wide"), rates, faults, strict=True)
     ]
     least = np.maximum(rates, 1 / years)
     rows[0] |= {"ratio": float(DetectSettings().false_per_series_year / least[0])}
@@ -90,12 +93,12 @@ def run(*, quick: bool = False) -> list[dict[str, Any]]:
     return rows
 
 
-def _figures(faults: Sequence[Sequence[Scope]], once: float) -> dict[str, float]:
-    found = [told for told in faults if told]
+def _figures(faults: Sequence[Told]) -> dict[str, float]:
+    found = [told for _, told in faults if told]
     return {
         "faults": len(faults),
         "found": len(found) / max(len(faults), 1),
-        "once": once / max(len(faults), 1),
+        "once": sum(told == [where] for where, told in faults) / max(len(faults), 1),
         "told": sum(len(told) for told in found) / max(len(found), 1),
     }
 
@@ -135,26 +138,14 @@ def _series(bill: dict[Scope, FloatArray]) -> list[CostSeries]:
     for scope, costs in bill.items():
         for wide in (Scope(), Scope(scope.pairs[:1]), scope):
             found[wide] = found.get(wide, 0.0) + costs
-    return [_known(scope, costs) for scope, costs in sorted(found.items())]
-
-
-def _known(scope: Scope, costs: FloatArray) -> CostSeries:
-    days = Days(START, START + timedelta(days=len(costs)))
-    return CostSeries(
-        scope=scope,
-        cost_basis="effective",
-        currency="USD",
-        days=days,
-        values=costs,
-        complete_through=days.end - timedelta(days=1),
-    )
+    return [one_series(costs, scope=scope, start=START) for scope, costs in sorted(found.items())]
 
 
 def _opened(series: Sequence[CostSeries]) -> list[Episode]:
     """What opened from the first day that is judged on, looked at every week."""
     told: Sequence[Episode] = ()
     for known in range(FROM, DAYS + 1, EVERY):
-        part = [_known(one.scope, one.values[:known]) for one in series]
+        part = [one_series(one.values[:known], scope=one.scope, start=START) for one in series]
         morning = end_of_day(START + timedelta(days=known))
         told = detect(part, told, as_of=morning, settings=DetectSettings(floor=10.0)).episodes
     return [one for one in told if one.opened_on >= START + timedelta(days=FROM)]

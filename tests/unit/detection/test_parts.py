@@ -13,10 +13,9 @@ from finops_ai.detection.run import Detection, detect
 from finops_ai.detection.settings import DetectSettings
 from finops_ai.domain.day_places import in_months, weekdays
 from finops_ai.domain.episode import Episode
-from finops_ai.domain.period import Days
 from finops_ai.domain.scope import Scope
 from finops_ai.domain.series import CostSeries, FloatArray
-from tests.unit.forecasting.bills import START
+from tests.unit.forecasting.bills import START, one_series
 
 DAYS, SEEDS = 420, range(3)
 SETTINGS = DetectSettings(floor=20.0, second_opinions=0)
@@ -46,18 +45,7 @@ def series(bill: Services, known: int, *, currency: str = "USD") -> list[CostSer
     """The services, their cost center and the total."""
     whole = np.sum(list(bill.values()), axis=0)
     scopes = {TOTAL: whole, CENTER: whole, **{part(name): costs for name, costs in bill.items()}}
-    days = Days(START, START + timedelta(days=known))
-    return [
-        CostSeries(
-            scope=scope,
-            cost_basis="effective",
-            currency=currency,
-            days=days,
-            values=costs[:known],
-            complete_through=days.end - timedelta(days=1),
-        )
-        for scope, costs in scopes.items()
-    ]
+    return [one_series(costs[:known], scope=scope, currency=currency) for scope, costs in scopes.items()]
 
 
 def morning(known: int) -> datetime:
